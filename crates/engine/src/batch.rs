@@ -1,0 +1,91 @@
+//! Prompts of any lengths, one after another without padding.
+
+use std::ops::Range;
+
+use crate::{Error, Result};
+
+/// The tokens of one pass: a row per token, prompt after prompt. With a key/value cache a prompt's earlier tokens are
+/// in the past: they have positions and keys, and no rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    tokens: Vec<u32>,
+    /// First row of each prompt, and the number of rows after the last.
+    starts: Vec<usize>,
+    past: Vec<usize>,
+}
+
+impl Batch {
+    /// Prompts, each of at least one token.
+    pub fn new<T: AsRef<[u32]>>(prompts: &[T]) -> Result<Self> {
+        Self::after(prompts, &vec![0; prompts.len()])
+    }
+
+    /// One prompt.
+    pub fn one(tokens: &[u32]) -> Result<Self> {
+        Self::new(&[tokens])
+    }
+
+    /// Prompts that go on after `past` tokens each.
+    pub fn after<T: AsRef<[u32]>>(prompts: &[T], past: &[usize]) -> Result<Self> {
+        if prompts.is_empty() || prompts.iter().any(|p| p.as_ref().is_empty()) {
+            return Err(Error::Input("the prompt is empty: it has no token to start from".into()));
+        }
+        let mut starts = vec![0];
+        let mut tokens = Vec::new();
+        for prompt in prompts {
+            tokens.extend_from_slice(prompt.as_ref());
+            starts.push(tokens.len());
+        }
+        Ok(Self { tokens, starts, past: past.to_vec() })
+    }
+
+    /// Every prompt's tokens, one after another.
+    pub fn tokens(&self) -> &[u32] {
+        &self.tokens
+    }
+
+    /// Number of prompts.
+    pub fn prompts(&self) -> usize {
+        self.past.len()
+    }
+
+    /// Number of rows: tokens of all prompts.
+    pub fn rows(&self) -> usize {
+        self.tokens.len()
+    }
+
+    /// Rows of prompt `i`.
+    pub fn range(&self, i: usize) -> Range<usize> {
+        self.starts[i]..self.starts[i + 1]
+    }
+
+    /// Tokens of prompt `i` that came before this pass.
+    pub fn past(&self, i: usize) -> usize {
+        self.past[i]
+    }
+
+    /// Tokens of each prompt in this pass.
+    pub fn lengths(&self) -> Vec<usize> {
+        (0..self.prompts()).map(|i| self.range(i).len()).collect()
+    }
+
+    /// Position of each row in its own prompt.
+    pub fn positions(&self) -> Vec<u32> {
+        (0..self.prompts()).flat_map(|i| (0..self.range(i).len()).map(move |t| (self.past[i] + t) as u32)).collect()
+    }
+
+    /// Last row of each prompt.
+    pub fn last_rows(&self) -> Vec<u32> {
+        self.starts[1..].iter().map(|&end| (end - 1) as u32).collect()
+    }
+
+    /// For each prompt, where its `heads`-fold `[dst, src]` block starts in a tensor over pairs, and where all end.
+    pub fn pair_starts(&self, heads: usize) -> Vec<usize> {
+        let mut starts = vec![0];
+        for i in 0..self.prompts() {
+            let n = self.range(i).len();
+            starts.push(starts[i] + heads * n * (n + self.past[i]));
+        }
+        starts
+    }
+}

@@ -1,0 +1,163 @@
+//! Multi-head attention with grouped key/value heads, rotation and norms of q and k.
+
+use kernels::{AttnShape, Mask};
+
+use crate::blocks::mlp::Linear;
+use crate::blocks::norm::Norm;
+use crate::graph::Angles;
+use crate::{Axis, Builder, Dim, Pass, PointId, Result, Tensor};
+
+/// Sizes and habits of one attention layer.
+#[derive(Clone, Debug)]
+pub struct AttentionConfig {
+    /// The block it is in.
+    pub layer: usize,
+    /// Width of the residual stream.
+    pub d_model: usize,
+    /// Query heads.
+    pub heads: usize,
+    /// Key/value heads.
+    pub kv_heads: usize,
+    /// Width of a head.
+    pub d_head: usize,
+    /// Who sees whom.
+    pub mask: Mask,
+    /// Whether q and k are rotated.
+    pub rotary: bool,
+}
+
+/// Points, in order: `attn.{q,k,v}` `[pos, head, d_head]`, `attn.{rot_q,rot_k}`, `attn.{attn_scores,pattern}`
+/// `[head, pos/dst, pos/src]`, `attn.z`, `attn.result` `[pos, head, d_model]`.
+#[derive(Debug)]
+pub struct Attention {
+    config: AttentionConfig,
+    q: Linear,
+    k: Linear,
+    v: Linear,
+    o: Linear,
+    q_norm: Option<Norm>,
+    k_norm: Option<Norm>,
+    points: Points,
+}
+
+#[derive(Debug)]
+struct Points {
+    q: PointId,
+    k: PointId,
+    v: PointId,
+    rot_q: PointId,
+    rot_k: PointId,
+    scores: PointId,
+    pattern: PointId,
+    z: PointId,
+    result: PointId,
+}
+
+impl Attention {
+    /// With tensors `{tensor}.{q_proj,k_proj,v_proj,o_proj}`, biases where the file has them, and norms where given.
+    pub fn new(
+        b: &mut Builder<'_>,
+        tensor: &str,
+        config: AttentionConfig,
+        norms: Option<(Norm, Norm)>,
+    ) -> Result<Self> {
+        let c = &config;
+        let pos = (Axis::new(Dim::Pos), None);
+        let head = |n: usize| (Axis::new(Dim::Head), Some(n));
+        let query = [pos, head(c.heads), (Axis::new(Dim::DHead), Some(c.d_head))];
+        let key = [pos, head(c.kv_heads), (Axis::new(Dim::DHead), Some(c.d_head))];
+        let pairs = [head(c.heads), (Axis::DST, None), (Axis::SRC, None)];
+        let result = [pos, head(c.heads), (Axis::new(Dim::DModel), Some(c.d_model))];
+        let (q_norm, k_norm) = norms.unzip();
+        Ok(Self {
+            q: Linear::new(b, &format!("{tensor}.q_proj"), c.heads * c.d_head, c.d_model)?,
+            k: Linear::new(b, &format!("{tensor}.k_proj"), c.kv_heads * c.d_head, c.d_model)?,
+            v: Linear::new(b, &format!("{tensor}.v_proj"), c.kv_heads * c.d_head, c.d_model)?,
+            o: Linear::new(b, &format!("{tensor}.o_proj"), c.d_model, c.heads * c.d_head)?,
+            q_norm,
+            k_norm,
+            points: Points {
+                q: b.point("attn.q", &query),
+                k: b.point("attn.k", &key),
+                v: b.point("attn.v", &key),
+                rot_q: b.point("attn.rot_q", &query),
+                rot_k: b.point("attn.rot_k", &key),
+                scores: b.point("attn.attn_scores", &pairs),
+                pattern: b.point("attn.pattern", &pairs),
+                z: b.point("attn.z", &query),
+                result: b.point("attn.result", &result),
+            },
+            config,
+        })
+    }
+
+    /// x `[rows, d_model]` → `[rows, d_model]`.
+    pub fn forward(&self, pass: &mut Pass<'_>, x: &Tensor, angles: Option<&Angles>) -> Result<Tensor> {
+        let (c, p) = (&self.config, &self.points);
+        let q = self.q.forward(pass, x);
+        let q = pass.at(p.q, q)?;
+        let k = self.k.forward(pass, x);
+        let k = pass.at(p.k, k)?;
+        let v = self.v.forward(pass, x);
+        let v = pass.at(p.v, v)?;
+        let q = self.turn(pass, &q, self.q_norm.as_ref(), angles, c.heads);
+        let q = pass.at(p.rot_q, q)?;
+        let k = self.turn(pass, &k, self.k_norm.as_ref(), angles, c.kv_heads);
+        let k = pass.at(p.rot_k, k)?;
+        let z = self.attend(pass, &q, &k, &v)?;
+        let z = pass.at(p.z, z)?;
+        self.write(pass, &z)
+    }
+
+    /// Norm and rotation of q or k `[rows, heads, d_head]`.
+    fn turn(
+        &self,
+        pass: &mut Pass<'_>,
+        x: &Tensor,
+        norm: Option<&Norm>,
+        angles: Option<&Angles>,
+        heads: usize,
+    ) -> Tensor {
+        let x = norm.map_or_else(|| x.clone(), |norm| norm.apply(pass, x));
+        match angles.filter(|_| self.config.rotary) {
+            Some(angles) => pass.graph.rope(&x, angles, heads, self.config.d_head),
+            None => x,
+        }
+    }
+
+    /// Rotated q and k, and v → z `[rows, heads, d_head]`.
+    fn attend(&self, pass: &mut Pass<'_>, q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Tensor> {
+        let c = &self.config;
+        let shape = AttnShape {
+            heads: c.heads,
+            kv_heads: c.kv_heads,
+            d_head: c.d_head,
+            scale: (c.d_head as f64).powf(-0.5),
+            cap: None,
+            mask: c.mask,
+        };
+        pass.remember(c.layer, k, v);
+        if !pass.wants(self.points.scores) && !pass.wants(self.points.pattern) && !pass.graph.recording() {
+            return Ok(pass.with_keys(c.layer, k, v, |graph, keys| graph.attention_fused(q, keys, &shape)));
+        }
+        let scores = pass.with_keys(c.layer, k, v, |graph, keys| graph.attn_scores(q, keys, &shape));
+        let scores = pass.at(self.points.scores, scores)?;
+        let pattern = pass.with_keys(c.layer, k, v, |graph, keys| graph.attn_softmax(&scores, keys, &shape));
+        let pattern = pass.at(self.points.pattern, pattern)?;
+        Ok(pass.with_keys(c.layer, k, v, |graph, keys| graph.attn_mix(&pattern, keys, &shape)))
+    }
+
+    /// z `[rows, heads, d_head]` → what the layer adds to the stream `[rows, d_model]`.
+    fn write(&self, pass: &mut Pass<'_>, z: &Tensor) -> Result<Tensor> {
+        if !pass.wants(self.points.result) {
+            return Ok(self.o.forward(pass, z));
+        }
+        let c = &self.config;
+        let result = pass.graph.linear_heads(z, &self.o.weight, c.heads);
+        let seen = pass.at(self.points.result, result.clone())?;
+        // Heads that nobody changed sum to what the plain product gives, bit for bit.
+        let known = (seen.is(&result) || seen.data == result.data)
+            .then(|| pass.backend().linear(&z.data, &self.o.weight.matrix, self.o.bias.as_ref().map(|b| &*b.data)));
+        Ok(pass.graph.sum_heads(&seen, c.heads, c.d_model, self.o.bias.as_ref(), known))
+    }
+}

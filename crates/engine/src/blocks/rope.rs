@@ -1,0 +1,117 @@
+//! Rotary position embedding (Su et al. 2021, arXiv 2104.09864) and the ways in which its frequencies are stretched
+//! for longer contexts.
+
+use std::f64::consts::TAU;
+
+use kernels::{Backend, RopeStyle};
+
+use crate::Batch;
+use crate::graph::Angles;
+
+/// How the plain frequencies base^(−2i/d) are changed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Scaling {
+    /// Not at all.
+    None,
+    /// Divided throughout.
+    Linear {
+        /// What they are divided by.
+        factor: f64,
+    },
+    /// Llama 3.1: long waves divided by `factor`, short ones kept, those between blended.
+    Llama3 {
+        /// What long waves are divided by.
+        factor: f64,
+        /// Waves longer than `original / low` count as long.
+        low: f64,
+        /// Waves shorter than `original / high` count as short.
+        high: f64,
+        /// The context before it was stretched.
+        original: f64,
+    },
+    /// `YaRN` (Peng et al. 2023, arXiv 2309.00071).
+    Yarn {
+        /// How many times longer the context becomes.
+        factor: f64,
+        /// Rotations over the original context above which a frequency is kept.
+        beta_fast: f64,
+        /// Rotations below which it is divided by `factor`.
+        beta_slow: f64,
+        /// The context before it was stretched.
+        original: f64,
+        /// What cos and sin are multiplied by.
+        attention: f64,
+        /// Whether the ends of the blend are rounded outwards to whole dimensions.
+        truncate: bool,
+    },
+    /// Divided one by one by given factors (`rope_freqs.weight` of a GGUF file).
+    Factors(Vec<f64>),
+}
+
+/// Rotary embedding of the first `rotary` elements of every head.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rope {
+    frequencies: Vec<f64>,
+    amplitude: f64,
+    style: RopeStyle,
+}
+
+impl Rope {
+    /// Frequencies for `rotary` elements of a head.
+    pub fn new(rotary: usize, base: f64, scaling: &Scaling, style: RopeStyle) -> Self {
+        let plain = |i: usize| base.powf(-2.0 * i as f64 / rotary as f64);
+        let half = rotary / 2;
+        let stretched = |i: usize| {
+            let f = plain(i);
+            match scaling {
+                Scaling::None => f,
+                Scaling::Linear { factor } => f / factor,
+                Scaling::Factors(factors) => f / factors.get(i).copied().unwrap_or(1.0),
+                Scaling::Llama3 { factor, low, high, original } => {
+                    let wavelength = TAU / f;
+                    if wavelength < original / high {
+                        f
+                    } else if wavelength > original / low {
+                        f / factor
+                    } else {
+                        let share = (original / wavelength - low) / (high - low);
+                        (1.0 - share) * f / factor + share * f
+                    }
+                }
+                Scaling::Yarn { factor, beta_fast, beta_slow, original, truncate, .. } => {
+                    // The dimension that makes so many rotations over the original context.
+                    let dimension =
+                        |rotations: f64| rotary as f64 * (original / (rotations * TAU)).ln() / (2.0 * base.ln());
+                    let (mut from, mut to) = (dimension(*beta_fast), dimension(*beta_slow));
+                    if *truncate {
+                        (from, to) = (from.floor(), to.ceil());
+                    }
+                    (from, to) = (from.max(0.0), to.min(rotary as f64 - 1.0));
+                    if to <= from {
+                        to = from + 0.001;
+                    }
+                    let divided = ((i as f64 - from) / (to - from)).clamp(0.0, 1.0);
+                    f / factor * divided + f * (1.0 - divided)
+                }
+            }
+        };
+        // Networks were trained with frequencies rounded to f32.
+        let frequencies = (0..half).map(|i| f64::from(stretched(i) as f32)).collect();
+        let amplitude = if let Scaling::Yarn { attention, .. } = scaling { *attention } else { 1.0 };
+        Self { frequencies, amplitude, style }
+    }
+
+    /// The angles of every row of a batch.
+    pub fn angles(&self, backend: &dyn Backend, batch: &Batch) -> Angles {
+        let n = batch.rows() * self.frequencies.len();
+        let (mut cos, mut sin) = (Vec::with_capacity(n), Vec::with_capacity(n));
+        for position in batch.positions() {
+            for frequency in &self.frequencies {
+                let (s, c) = (f64::from(position) * frequency).sin_cos();
+                cos.push(c * self.amplitude);
+                sin.push(s * self.amplitude);
+            }
+        }
+        Angles { cos: backend.upload(&cos).into(), sin: backend.upload(&sin).into(), style: self.style }
+    }
+}

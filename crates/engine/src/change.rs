@@ -1,0 +1,249 @@
+//! From an edit to the elements it changes: which spans of a tensor, and with which values.
+
+use kernels::Span;
+
+use crate::edit::{Array, Op, Value};
+use crate::graph::Change;
+use crate::{Axis, Batch, Dim, Edit, Error, Index, Point, Result};
+
+/// One chosen entry of an axis.
+#[derive(Clone, Copy)]
+struct Pick {
+    index: usize,
+    /// Distance from the end, where it was given so.
+    from_end: Option<usize>,
+}
+
+/// An edit's array along one axis of the point.
+struct Along {
+    /// Distance of neighbours in the array.
+    stride: usize,
+    /// Entries of the array.
+    len: usize,
+    read: Read,
+}
+
+/// How an edit's array is read along one axis of the point.
+enum Read {
+    /// The array has no such axis, or one entry: the same everywhere.
+    Broadcast,
+    /// By the entry's own index, counted from the array's end where it was given so.
+    ByIndex,
+    /// By the entry's rank among the chosen.
+    ByRank,
+}
+
+/// The spans an edit changes in one point of one pass, and the change. `prompt_lengths` are those of the prompts
+/// themselves, from whose end negative positions count.
+pub(crate) fn plan(edit: &Edit, point: &Point, batch: &Batch, prompt_lengths: &[usize]) -> Result<(Vec<Span>, Change)> {
+    let (array, by_position) = match &edit.op {
+        Op::Zero | Op::Scale(_) => (None, false),
+        Op::Mean(value) | Op::Add(value) | Op::Set(value) => (Some(loaded(edit, value, point)?), false),
+        Op::Patch(value) => (Some(loaded(edit, value, point)?), true),
+    };
+    check_keys(edit, point)?;
+    let prompts = picks(edit, "batch", Axis::new(Dim::Batch), point, batch.prompts(), batch.prompts())?;
+    let heads = point.axes.first().and_then(|(_, len)| *len).unwrap_or(1);
+    let pair_starts = if point.is_pairs() { batch.pair_starts(heads) } else { vec![] };
+    let mut spans = Vec::new();
+    let mut values = Vec::new();
+    for prompt in prompts {
+        let i = prompt.index;
+        let (rows, past) = (batch.range(i), batch.past(i));
+        let total = past + rows.len();
+        // For each axis: its length in this tensor, what a chosen index is counted from, and the chosen entries.
+        let mut lens = Vec::new();
+        let mut chosen = Vec::new();
+        for &(axis, fixed) in &point.axes {
+            let (reach, offset, len) = match (fixed, axis) {
+                (Some(n), _) => (n, 0, n),
+                (None, Axis::SRC) => (total, 0, total),
+                (None, _) => (total, past, rows.len()),
+            };
+            let counted = if fixed.is_some() { reach } else { prompt_lengths[i] };
+            let mut picked = picks(edit, "", axis, point, counted, reach)?;
+            // Positions that this pass does not compute (they are in the cache, or still to come) change nothing now.
+            picked.retain(|p| p.index >= offset && p.index < offset + len);
+            for pick in &mut picked {
+                pick.index -= offset;
+            }
+            lens.push((len, offset));
+            chosen.push(picked);
+        }
+        if chosen.iter().any(Vec::is_empty) {
+            continue;
+        }
+        let start = if point.is_pairs() { pair_starts[i] } else { rows.start * point.width() };
+        let reads = match array {
+            None => vec![],
+            Some(array) => reads(edit, point, array, &chosen, &lens, by_position)?,
+        };
+        walk(&chosen, &lens, |ranks, flat| {
+            push(&mut spans, start + flat);
+            if let Some(array) = array {
+                values.push(f64::from(array.data[locate(&reads, &chosen, &lens, ranks)]));
+            }
+        });
+    }
+    let change = match &edit.op {
+        Op::Zero => Change::Scale(0.0),
+        Op::Scale(factor) => Change::Scale(*factor),
+        Op::Add(_) => Change::Add(values),
+        Op::Mean(_) | Op::Set(_) | Op::Patch(_) => Change::Set(values),
+    };
+    Ok((spans, change))
+}
+
+fn loaded<'a>(edit: &Edit, value: &'a Value, point: &Point) -> Result<&'a Array> {
+    match value {
+        Value::Loaded(arrays) => arrays
+            .get(&point.name)
+            .map(|a| &**a)
+            .ok_or_else(|| Error::Unresolved { edit: edit.to_string(), reference: point.name.clone() }),
+        Value::Named(name) => Err(Error::Unresolved { edit: edit.to_string(), reference: name.clone() }),
+    }
+}
+
+fn check_keys(edit: &Edit, point: &Point) -> Result<()> {
+    for key in edit.at.0.keys() {
+        if key != "batch" && !point.axes.iter().any(|(axis, _)| axis.answers_to(key)) {
+            let axes = point.axes.iter().map(|(axis, _)| *axis).collect();
+            return Err(Error::UnknownAxis { point: point.name.clone(), axis: key.clone(), axes });
+        }
+    }
+    Ok(())
+}
+
+/// The chosen entries of an axis, in rising order. Negative ones count from `counted`; none may reach `reach`, except
+/// positions, which text still to be generated may bring.
+fn picks(edit: &Edit, name: &str, axis: Axis, point: &Point, counted: usize, reach: usize) -> Result<Vec<Pick>> {
+    let key = edit
+        .at
+        .0
+        .iter()
+        .find(|(key, _)| if name.is_empty() { *key != "batch" && axis.answers_to(key) } else { *key == name });
+    let Some((key, indices)) = key else {
+        return Ok((0..reach).map(|index| Pick { index, from_end: None }).collect());
+    };
+    let out_of_range =
+        |index: i64| Error::OutOfRange { point: point.name.clone(), axis: key.clone(), index, len: counted };
+    let resolve = |i: i64| -> Result<Pick> {
+        let index = if i < 0 { i + counted as i64 } else { i };
+        if index < 0 || index as usize >= counted.max(reach) {
+            return Err(out_of_range(i));
+        }
+        Ok(Pick { index: index as usize, from_end: (i < 0).then(|| i.unsigned_abs() as usize) })
+    };
+    let mut picked: Vec<Pick> = Vec::new();
+    for index in indices {
+        match *index {
+            Index::At(i) => picked.push(resolve(i)?),
+            Index::Range(a, b) => {
+                let from = a.map_or(Ok(0), |a| resolve(a).map(|p| p.index))?;
+                let to = match b {
+                    None => reach,
+                    Some(b) if b >= 0 && b as usize == counted => counted,
+                    Some(b) => resolve(b)?.index,
+                };
+                picked.extend((from..to).map(|index| Pick { index, from_end: None }));
+            }
+        }
+    }
+    picked.sort_by_key(|p| p.index);
+    picked.dedup_by_key(|p| p.index);
+    Ok(picked)
+}
+
+fn reads(
+    edit: &Edit,
+    point: &Point,
+    array: &Array,
+    chosen: &[Vec<Pick>],
+    lens: &[(usize, usize)],
+    by_position: bool,
+) -> Result<Vec<Along>> {
+    let misfit = |why: String| Error::Misfit { edit: edit.to_string(), point: point.name.clone(), why };
+    let names = |axes: &[Axis]| axes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let own: Vec<Axis> = point.axes.iter().map(|(axis, _)| *axis).collect();
+    // An array with a batch of one stands for its one entry.
+    let skip = array
+        .axes
+        .as_ref()
+        .map_or(0, |axes| usize::from(axes.first() == Some(&Axis::new(Dim::Batch)) && array.shape[0] == 1));
+    let axes = match &array.axes {
+        Some(axes) => axes[skip..].to_vec(),
+        None if array.shape.len() <= own.len() => own[own.len() - array.shape.len()..].to_vec(),
+        None => return Err(misfit(format!("the array has shape {:?}, the point [{}]", array.shape, names(&own)))),
+    };
+    let mut reads: Vec<Along> = own.iter().map(|_| Along { stride: 0, len: 1, read: Read::Broadcast }).collect();
+    let mut stride = 1;
+    for (axis, &len) in axes.iter().zip(&array.shape[skip..]).rev() {
+        let Some(i) = own.iter().position(|a| a == axis) else {
+            return Err(misfit(format!("the array is [{}], the point [{}]", names(&axes), names(&own))));
+        };
+        let (full, picked) = (lens[i].0 + lens[i].1, &chosen[i]);
+        let positional = point.axes[i].1.is_none();
+        let reach = picked
+            .iter()
+            .map(|p| p.from_end.map_or(p.index + lens[i].1, |e| if e <= len { len - e } else { usize::MAX }))
+            .max()
+            .unwrap_or(0);
+        let read = if len == 1 && !(by_position && positional) {
+            Read::Broadcast
+        } else if positional && by_position {
+            let whole = !edit.at.0.keys().any(|key| axis.answers_to(key));
+            if reach >= len || (whole && len != full) {
+                return Err(misfit(format!(
+                    "along {axis} the other prompt has {len} entries and this one {full}: name positions that both have"
+                )));
+            }
+            Read::ByIndex
+        } else if len == full {
+            Read::ByIndex
+        } else if len == picked.len() {
+            Read::ByRank
+        } else {
+            return Err(misfit(format!(
+                "along {axis} the array has {len} entries, the point {full}, of which {} are chosen",
+                picked.len()
+            )));
+        };
+        reads[i] = Along { stride, len, read };
+        stride *= len;
+    }
+    Ok(reads)
+}
+
+/// Where in the array the value for a chosen element is; `ranks` are positions among the chosen of each axis.
+fn locate(reads: &[Along], chosen: &[Vec<Pick>], lens: &[(usize, usize)], ranks: &[usize]) -> usize {
+    let along = |(i, along): (usize, &Along)| {
+        let pick = chosen[i][ranks[i]];
+        along.stride
+            * match along.read {
+                Read::Broadcast => 0,
+                Read::ByRank => ranks[i],
+                Read::ByIndex => pick.from_end.map_or(pick.index + lens[i].1, |from_end| along.len - from_end),
+            }
+    };
+    reads.iter().enumerate().map(along).sum()
+}
+
+/// Calls `visit` for every chosen element in row-major order, with its ranks among the chosen and its flat index.
+fn walk(chosen: &[Vec<Pick>], lens: &[(usize, usize)], mut visit: impl FnMut(&[usize], usize)) {
+    let mut ranks = vec![0; chosen.len()];
+    loop {
+        let flat = (0..chosen.len()).fold(0, |flat, i| flat * lens[i].0 + chosen[i][ranks[i]].index);
+        visit(&ranks, flat);
+        let Some(i) = (0..chosen.len()).rev().find(|&i| ranks[i] + 1 < chosen[i].len()) else { return };
+        ranks[i] += 1;
+        ranks[i + 1..].fill(0);
+    }
+}
+
+/// Adds an element to the spans, joining it to the last where it follows on.
+fn push(spans: &mut Vec<Span>, at: usize) {
+    match spans.last_mut() {
+        Some(last) if last.start + last.len == at => last.len += 1,
+        _ => spans.push(Span { start: at, len: 1 }),
+    }
+}

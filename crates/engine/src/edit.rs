@@ -1,0 +1,291 @@
+//! Edits: changes to activations, as data. `POINT[WHERE]=OP`, for instance `blocks.5.attn.z[head=3,pos=-1]=zero`.
+//!
+//! ```text
+//! EDIT  = POINT [ "[" KEY "=" INDEX { "|" INDEX } { "," KEY "=" ... } "]" ] "=" OP
+//! POINT = a name or glob; the edit applies at every point that it matches
+//! KEY   = an axis of the point: pos, head, neuron, d_model, d_head, ...; dst and src of scores and patterns; batch
+//! INDEX = N | -N (from the end) | A..B (B excluded; either may be missing)
+//! OP    = zero | *FACTOR | mean:ARTIFACT | +FILE:NAME | set:FILE:NAME | patch:PROMPT
+//! ```
+//!
+//! A negative position counts from the end of the prompt, also while text is being generated after it. Edits apply in
+//! the order in which they are given; each sees what the one before left.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Axis, Dim, Error, PointId, Result, Select, Spec};
+
+/// One change at the points that a select matches.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Edit {
+    /// Which points.
+    pub point: Select,
+    /// Which entries of them; everything if empty.
+    #[serde(rename = "where", default)]
+    pub at: Where,
+    /// What happens there.
+    pub op: Op,
+}
+
+/// Which entries of a point: for each named axis the chosen indices; an axis not named is chosen whole.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Where(pub BTreeMap<String, Vec<Index>>);
+
+/// A choice along one axis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Index {
+    /// One entry; negative from the end.
+    At(i64),
+    /// From the first (or the start) up to, not including, the second (or the end); negative from the end.
+    Range(Option<i64>, Option<i64>),
+}
+
+/// What an edit does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Op {
+    /// Set to zero.
+    Zero,
+    /// Multiplied.
+    Scale(f64),
+    /// Replaced by the mean over the positions of a capture.
+    Mean(Value),
+    /// Values added.
+    Add(Value),
+    /// Replaced by values.
+    Set(Value),
+    /// Replaced by what another prompt has there.
+    Patch(Value),
+}
+
+/// The numbers of an edit: named at first, present once they have been loaded.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Value {
+    /// A file, artifact or prompt, by name.
+    Named(String),
+    /// The numbers for each point, by the point's name.
+    #[serde(skip)]
+    Loaded(BTreeMap<String, Arc<Array>>),
+}
+
+/// Numbers with axes, as they come out of a file or a capture.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Array {
+    /// Axes, outermost first; unknown ones (of a bare array) are matched with the point's from the right.
+    pub axes: Option<Vec<Axis>>,
+    /// Lengths.
+    pub shape: Vec<usize>,
+    /// Row-major.
+    pub data: Vec<f32>,
+}
+
+/// What an edit refers to by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reference<'a> {
+    /// A capture whose mean over positions is meant.
+    Mean(&'a str),
+    /// `FILE:NAME`.
+    File(&'a str),
+    /// The text of a prompt, whose own activation at the point is meant.
+    Prompt(&'a str),
+}
+
+impl Edit {
+    /// Loads what the edit refers to, once for each point that it matches.
+    pub fn load<E: From<Error>>(
+        &mut self,
+        spec: &Spec,
+        mut get: impl FnMut(Reference<'_>, PointId) -> Result<Array, E>,
+    ) -> Result<(), E> {
+        let ids = self.point.resolve(spec)?;
+        let reference = match &self.op {
+            Op::Mean(Value::Named(name)) => Reference::Mean(name),
+            Op::Add(Value::Named(name)) | Op::Set(Value::Named(name)) => Reference::File(name),
+            Op::Patch(Value::Named(name)) => Reference::Prompt(name),
+            _ => return Ok(()),
+        };
+        let mut loaded = BTreeMap::new();
+        for id in ids {
+            loaded.insert(spec.points[id.index()].name.clone(), Arc::new(get(reference, id)?));
+        }
+        if let Op::Mean(value) | Op::Add(value) | Op::Set(value) | Op::Patch(value) = &mut self.op {
+            *value = Value::Loaded(loaded);
+        }
+        Ok(())
+    }
+}
+
+impl Array {
+    /// Mean over `batch` and `pos`: `[pos, head, d_head]` gives `[head, d_head]`. `lengths` tells how many positions
+    /// of each prompt are real, where prompts were padded to one length.
+    pub fn mean_over_positions(&self, lengths: Option<&[usize]>) -> Result<Self> {
+        let axes =
+            self.axes.clone().ok_or_else(|| Error::Input("a mean needs an array whose axes are known".into()))?;
+        let outer = axes.iter().take_while(|a| a.role.is_none() && matches!(a.dim, Dim::Batch | Dim::Pos)).count();
+        if outer == 0 || axes[outer..].iter().any(|a| a.dim == Dim::Pos) {
+            return Err(Error::Input(
+                "a mean over positions needs a point of the form [pos, ...]; scores and patterns have none".into(),
+            ));
+        }
+        let inner: usize = self.shape[outer..].iter().product();
+        let n_pos = self.shape[outer - 1];
+        let mut sum = vec![0.0f64; inner];
+        let mut count = 0usize;
+        for (i, row) in self.data.chunks_exact(inner.max(1)).enumerate() {
+            let (prompt, pos) = (i / n_pos, i % n_pos);
+            if lengths.is_none_or(|l| l.get(prompt).is_none_or(|&len| pos < len)) {
+                count += 1;
+                sum.iter_mut().zip(row).for_each(|(s, &x)| *s += f64::from(x));
+            }
+        }
+        let data = sum.iter().map(|s| (s / count.max(1) as f64) as f32).collect();
+        Ok(Self { axes: Some(axes[outer..].to_vec()), shape: self.shape[outer..].to_vec(), data })
+    }
+}
+
+impl FromStr for Edit {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let bad = |why: &str| Error::EditSyntax { text: text.chars().take(200).collect(), why: why.into() };
+        let (place, rest) = match text.find(['[', '=']) {
+            Some(i) => text.split_at(i),
+            None => return Err(bad("there is no `=`")),
+        };
+        let (at, op) = match rest.strip_prefix('[') {
+            None => (Where::default(), rest),
+            Some(rest) => {
+                let (inside, op) = rest.split_once(']').ok_or_else(|| bad("`[` is never closed"))?;
+                (inside.parse::<Where>().map_err(|why| bad(&why))?, op)
+            }
+        };
+        let op = op.strip_prefix('=').ok_or_else(|| bad("after the place comes `=`"))?;
+        Ok(Self {
+            point: place.parse().map_err(|_| bad("the part before `[` or `=` is a point's name or glob"))?,
+            at,
+            op: op.parse().map_err(|why: String| bad(&why))?,
+        })
+    }
+}
+
+impl FromStr for Where {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut chosen = BTreeMap::new();
+        for part in text.split(',').filter(|p| !p.trim().is_empty()) {
+            let (key, indices) = part.split_once('=').ok_or("inside the brackets each part is KEY=INDEX")?;
+            let key = key.trim();
+            let known = Dim::ALL.iter().any(|d| d.name() == key) || ["dst", "src", "pos/dst", "pos/src"].contains(&key);
+            if !known {
+                return Err(format!(
+                    "`{key}` is no axis; axes are pos, dst, src, head, neuron, d_model, d_head, batch and the like"
+                ));
+            }
+            let indices = indices.split('|').map(|i| i.trim().parse()).collect::<Result<Vec<Index>, String>>()?;
+            if chosen.insert(key.to_owned(), indices).is_some() {
+                return Err(format!("`{key}` is given twice; join indices with `|`"));
+            }
+        }
+        Ok(Self(chosen))
+    }
+}
+
+impl FromStr for Index {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = |t: &str| t.parse::<i64>().map_err(|_| format!("`{t}` is not a whole number"));
+        let end = |t: &str| if t.is_empty() { Ok(None) } else { number(t).map(Some) };
+        match text.split_once("..") {
+            Some((a, b)) => Ok(Self::Range(end(a)?, end(b)?)),
+            None => number(text).map(Self::At),
+        }
+    }
+}
+
+impl FromStr for Op {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let named = |rest: &str, what: &str| {
+            if rest.is_empty() { Err(format!("{what} is missing")) } else { Ok(Value::Named(rest.to_owned())) }
+        };
+        if text == "zero" {
+            Ok(Self::Zero)
+        } else if let Some(rest) = text.strip_prefix('*') {
+            match rest.parse::<f64>() {
+                Ok(factor) if factor.is_finite() => Ok(Self::Scale(factor)),
+                _ => Err(format!("`{rest}` is not a finite factor")),
+            }
+        } else if let Some(rest) = text.strip_prefix("mean:") {
+            Ok(Self::Mean(named(rest, "the capture whose mean is taken")?))
+        } else if let Some(rest) = text.strip_prefix('+') {
+            Ok(Self::Add(named(rest, "FILE:NAME")?))
+        } else if let Some(rest) = text.strip_prefix("set:") {
+            Ok(Self::Set(named(rest, "FILE:NAME")?))
+        } else if let Some(rest) = text.strip_prefix("patch:") {
+            Ok(Self::Patch(named(rest, "the other prompt")?))
+        } else {
+            Err(format!(
+                "`{text}` is no operation; operations are zero, *FACTOR, mean:ARTIFACT, +FILE:NAME, set:FILE:NAME, patch:PROMPT"
+            ))
+        }
+    }
+}
+
+impl fmt::Display for Edit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.point)?;
+        if !self.at.0.is_empty() {
+            let parts: Vec<String> = self
+                .at
+                .0
+                .iter()
+                .map(|(key, indices)| {
+                    format!("{key}={}", indices.iter().map(ToString::to_string).collect::<Vec<_>>().join("|"))
+                })
+                .collect();
+            write!(f, "[{}]", parts.join(","))?;
+        }
+        write!(f, "={}", self.op)
+    }
+}
+
+impl fmt::Display for Index {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let end = |e: &Option<i64>| e.map_or_else(String::new, |e| e.to_string());
+        match self {
+            Self::At(i) => write!(f, "{i}"),
+            Self::Range(a, b) => write!(f, "{}..{}", end(a), end(b)),
+        }
+    }
+}
+
+impl fmt::Display for Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Zero => f.write_str("zero"),
+            Self::Scale(factor) => write!(f, "*{factor}"),
+            Self::Mean(value) => write!(f, "mean:{value}"),
+            Self::Add(value) => write!(f, "+{value}"),
+            Self::Set(value) => write!(f, "set:{value}"),
+            Self::Patch(value) => write!(f, "patch:{value}"),
+        }
+    }
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Named(name) => f.write_str(name),
+            Self::Loaded(_) => f.write_str("(values)"),
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! Tensors on a tape, named points, edits, architectures, tokenizers.
+//!
+//! A [`Model`] is built by an [`arch::Architecture`] out of [`blocks`]. While it runs, each of its activations passes
+//! one named [`Point`]: there an [`Edit`] may change it and a [`Tap`] may see it. The same block code serves
+//! inference, editing, generation with a key/value cache and, with a [`tape::Tape`], gradients.
+//!
+//! Invariants: no file or network IO; no operation on numbers that is not one of [`kernels::Backend`]'s.
+
+pub mod arch;
+mod axis;
+mod batch;
+pub mod blocks;
+mod build;
+mod cache;
+mod change;
+mod config;
+mod edit;
+mod error;
+mod gradient;
+mod graph;
+mod model;
+mod pass;
+mod point;
+mod run;
+mod select;
+mod tap;
+pub mod tape;
+mod weights;
+
+pub use axis::{Axis, Dim, Role};
+pub use batch::Batch;
+pub use build::Builder;
+pub use cache::Cache;
+pub use edit::{Array, Edit, Index, Op, Reference, Value, Where};
+pub use error::{Error, Result};
+pub use gradient::{Gradients, Objective, Term, gradients};
+pub use graph::{Graph, Tensor, Vector, Weight};
+pub use model::{Model, Sizes};
+pub use pass::{Logits, Pass};
+pub use point::{Parameter, Point, PointId, Spec};
+pub use run::{Output, Run};
+pub use select::Select;
+pub use tap::{Capture, Captured, Closure, Nothing, Seen, Tap};
+pub use weights::{Config, Stored, Weights};

@@ -1,0 +1,114 @@
+//! A network's configuration and tensors on their way from a file into an architecture.
+
+use std::collections::BTreeMap;
+
+use kernels::{Bytes, DType, Source};
+use serde_json::Value;
+
+use crate::{Error, Result};
+
+/// A network's description of itself.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Config {
+    /// A `config.json` of Hugging Face.
+    HuggingFace(Value),
+    /// A GGUF file's metadata, an object of its keys; long arrays (the vocabulary) may be left out.
+    Gguf(Value),
+}
+
+impl Config {
+    /// The architecture's name: `LlamaForCausalLM`, or `llama` of a GGUF file.
+    pub fn architecture(&self) -> Option<&str> {
+        match self {
+            Self::HuggingFace(v) => v.get("architectures")?.get(0)?.as_str(),
+            Self::Gguf(v) => v.get("general.architecture")?.as_str(),
+        }
+    }
+}
+
+/// A tensor as it lies in a file.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// Encoding.
+    pub dtype: DType,
+    /// Lengths, outermost first: a matrix is `[outs, ins]` (GGUF's own order is the reverse).
+    pub shape: Vec<usize>,
+    /// The encoded elements.
+    pub bytes: Bytes,
+}
+
+/// A file's tensors. Each is handed out once; those left over at the end are an error, since they mean that the
+/// architecture is not what it was taken for.
+#[derive(Debug)]
+pub struct Weights {
+    tensors: BTreeMap<String, Stored>,
+}
+
+impl Weights {
+    /// All tensors of a file, by the file's own names.
+    pub fn new(tensors: BTreeMap<String, Stored>) -> Self {
+        Self { tensors }
+    }
+
+    /// Bytes that all tensors would take as f32.
+    pub fn expanded_bytes(&self) -> u64 {
+        self.tensors.values().map(|t| t.shape.iter().map(|&n| n as u64).product::<u64>() * 4).sum()
+    }
+
+    /// Whether a tensor is there and not yet taken.
+    pub fn has(&self, name: &str) -> bool {
+        self.tensors.contains_key(name)
+    }
+
+    /// Rows of a matrix, for a size that the configuration leaves out.
+    pub(crate) fn rows_of(&self, name: &str) -> Option<usize> {
+        self.tensors.get(name)?.shape.first().copied()
+    }
+
+    /// Takes a small tensor as numbers, if it is there.
+    pub(crate) fn take_values(&mut self, name: &str) -> Option<Vec<f32>> {
+        self.tensors.remove(name).map(|t| t.source().to_f32())
+    }
+
+    /// Takes a tensor whose shape the configuration knows.
+    pub(crate) fn take(&mut self, name: &str, shape: &[usize], family: &'static str) -> Result<Stored> {
+        let stored = self.tensors.remove(name).ok_or_else(|| Error::MissingTensor { name: name.into(), family })?;
+        if stored.shape != shape {
+            return Err(Error::WrongShape { name: name.into(), found: stored.shape, expected: shape.into() });
+        }
+        Ok(stored)
+    }
+
+    /// Drops tensors that carry nothing, such as precomputed frequencies.
+    pub fn ignore(&mut self, useless: impl Fn(&str) -> bool) {
+        self.tensors.retain(|name, _| !useless(name));
+    }
+
+    /// Fails if any tensor was not asked for.
+    pub fn finish(self, family: &'static str) -> Result<()> {
+        if self.tensors.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::Leftovers { names: self.tensors.into_keys().collect(), family })
+        }
+    }
+}
+
+impl Stored {
+    /// As a matrix `[outs, ins]` for a backend.
+    pub(crate) fn source(self) -> Source {
+        let (rows, cols) = match *self.shape.as_slice() {
+            [n] => (1, n),
+            [rows, cols] => (rows, cols),
+            _ => (1, self.shape.iter().product()),
+        };
+        Source {
+            dtype: self.dtype,
+            bytes: self.bytes,
+            stored_rows: rows,
+            stored_cols: cols,
+            rows: None,
+            transposed: false,
+        }
+    }
+}

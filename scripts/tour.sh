@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# A tour of SmolLM2 in the terminal. Each stop is one plain call, printed so that it can be copied.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+program=${PELLUCID:-target/release/pellucid}
+model=models/SmolLM2-135M-Instruct.Q4_1.gguf
+prompt="When Mary and John went to the store, John gave a drink to"
+
+bold="" dim="" plain=""
+if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then bold=$'\e[1m' dim=$'\e[2m' plain=$'\e[0m'; fi
+
+# A heading, then what is about to be seen and why.
+stop() { printf '\n%s%s%s\n%s\n' "$bold" "$1" "$plain" "$2"; }
+
+# One call of the program: shown as a line to copy, then made.
+call() {
+  local word line="pellucid"
+  for word in "$@"; do
+    case $word in *[!A-Za-z0-9_./=-]*) line+=" '$word'" ;; *) line+=" $word" ;; esac
+  done
+  printf '%s$ %s%s\n\n' "$dim" "$line" "$plain"
+  "$program" "$@"
+}
+
+stop "What does it predict?" \
+  "A sentence that only one name completes. At each position: the model's likeliest next tokens, and how sure it is.
+After the last word it says ' Mary', at about 92%."
+call view next_tokens "$model" --prompt "$prompt"
+
+stop "Where does the answer appear?" \
+  "The logit lens reads the residual stream after every block as if it were the last one. For most of the 30 blocks the
+answer is nowhere near the top; it climbs from block 23 on, and comes first only at the very end."
+call view logit_lens "$model" --prompt "$prompt"
+
+stop "Which head looks where?" \
+  "Head 0 of block 23 looks from the last word back at ' Mary': it can carry the answer over."
+call view pattern "$model" --prompt "$prompt" --layer 23 --head 0
+
+stop "And this one?" \
+  "Head 0 of block 20 looks at the second ' John': the name that is already taken."
+call view pattern "$model" --prompt "$prompt" --layer 20 --head 0
+
+stop "What changes when a head is removed?" \
+  "Set head 0 of block 20 to zero and ask again. ' Mary' falls from 92% to about 83%: this head helped, alone it is not
+the reason."
+call view next_tokens "$model" --prompt "$prompt" --edit 'blocks.20.attn.z[head=0]=zero'
+
+stop "Three heads together" \
+  "Remove the two heads above and head 1 of block 28, which also looks at ' Mary': down to about 58%. The task is spread
+over more heads than one, and the rest still mostly finds the answer."
+call view next_tokens "$model" --prompt "$prompt" --edit 'blocks.20.attn.z[head=0]=zero' \
+  --edit 'blocks.23.attn.z[head=0]=zero' --edit 'blocks.28.attn.z[head=1]=zero'
+
+stop "Where to go from here" \
+  "The program is $program. Some things to try:
+  pellucid view sample $model --prompt 'The capital of France is'
+  pellucid view logit_lens $model --prompt 'The capital of France is' -o lens.html
+  pellucid points $model          every place that can be captured or edited
+  pellucid views                  every question that can be asked
+  pellucid capture $model --prompt 'Hello' --point 'blocks.*.resid_post' -o hello.safetensors"
