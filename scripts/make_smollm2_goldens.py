@@ -89,9 +89,9 @@ def sketches(prefix, tensors):
     return {f"{prefix}_norm": torch.stack([n for n, _ in rows]), f"{prefix}_sketch": torch.stack([s for _, s in rows])}
 
 
-def at_last(name, value):
-    """A point's values at the last position: the last destination of a pattern."""
-    return value[:, -1] if name.endswith(("attn_scores", "pattern")) else value[-1]
+def at_position(position, name, value):
+    """A point's values at one position: at that destination of a pattern."""
+    return value[:, position] if name.endswith(("attn_scores", "pattern")) else value[position]
 
 
 def greedy(model, tokens):
@@ -138,7 +138,8 @@ def gradients(model, weights, points, tokens):
     apart = [(p.grad - weights[n].grad).norm() / weights[n].grad.norm() for n, p in model.named_parameters()]
     tensors = {"loss": loss.detach()}
     tensors |= sketches("grad", [value.grad for value in points.values()])
-    tensors |= sketches("grad_last", [at_last(name, value.grad) for name, value in points.items()])
+    # At the last position there is none, as no token follows it.
+    tensors |= sketches("grad_second_last", [at_position(-2, name, value.grad) for name, value in points.items()])
     tensors |= sketches("grad_param", [weights[n].grad for n, _ in model.named_parameters()])
     return tensors, max(apart).item()
 
@@ -170,7 +171,7 @@ def prompt_goldens(model, weights, tokens, with_gradients):
         "log_sum_exp": logits.logsumexp(-1),
     }
     tensors |= sketches("point", points.values())
-    tensors |= sketches("point_last", [at_last(name, value) for name, value in points.items()])
+    tensors |= sketches("point_last", [at_position(-1, name, value) for name, value in points.items()])
     with torch.no_grad():
         tensors |= greedy(model, tokens)
     if with_gradients:
@@ -193,7 +194,8 @@ def layouts():
         "point_norm, point_sketch": "[point], [point, 8]: of the whole activation, points in the order given here",
         "point_last_norm, point_last_sketch": "the same of the last position alone (of the last dst of a pattern)",
         "loss": "mean next-token cross entropy in nats",
-        "grad_*, grad_last_*": "as point_* and point_last_*, of the derivative of the loss by the activation",
+        "grad_*, grad_second_last_*": "as point_*, of the derivative of the loss by the activation: all of it, and "
+        "its part at the last position but one",
         "grad_param_norm, grad_param_sketch": "[parameter], [parameter, 8], parameters in the order given here",
     }
 

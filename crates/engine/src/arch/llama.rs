@@ -13,7 +13,7 @@ use crate::blocks::norm::Norm;
 use crate::blocks::rope::{Rope, Scaling};
 use crate::build::Placed;
 use crate::config::Fields;
-use crate::{Axis, Builder, Config, Dim, Error, Model, Pass, PointId, Result, Sizes, Spec, Tensor, Weight, Weights};
+use crate::{Axis, Builder, Config, Dim, Error, Graph, Model, Pass, PointId, Result, Sizes, Spec, Tensor, Weight, Weights};
 
 /// The family.
 pub struct Llama;
@@ -416,8 +416,8 @@ impl Model for Network {
         pass.at(self.logits, logits)
     }
 
-    fn unembed(&self, pass: &mut Pass<'_>, resid: &Tensor) -> Result<Tensor> {
-        let normed = self.final_norm.apply(pass, resid);
-        Ok(pass.graph.linear(&normed, &self.unembedding, None))
+    fn unembed(&self, graph: &mut Graph<'_>, resid: &Tensor) -> Tensor {
+        let normed = self.final_norm.apply(graph, resid);
+        graph.linear(&normed, &self.unembedding, None)
     }
 }

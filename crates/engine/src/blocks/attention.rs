@@ -118,7 +118,7 @@ impl Attention {
         angles: Option<&Angles>,
         heads: usize,
     ) -> Tensor {
-        let x = norm.map_or_else(|| x.clone(), |norm| norm.apply(pass, x));
+        let x = norm.map_or_else(|| x.clone(), |norm| norm.apply(&mut pass.graph, x));
         match angles.filter(|_| self.config.rotary) {
             Some(angles) => pass.graph.rope(&x, angles, heads, self.config.d_head),
             None => x,

@@ -2,7 +2,7 @@
 
 use kernels::NormKind;
 
-use crate::{Axis, Builder, Dim, Pass, PointId, Result, Tensor, Vector};
+use crate::{Axis, Builder, Dim, Graph, Pass, PointId, Result, Tensor, Vector};
 
 /// A norm over `width` elements of each row.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ impl Norm {
     pub fn forward(&self, pass: &mut Pass<'_>, x: &Tensor) -> Result<Tensor> {
         let seen = self.points.as_ref().filter(|p| pass.wants(p.scale) || pass.wants(p.normalized));
         if seen.is_none() {
-            return Ok(self.apply(pass, x));
+            return Ok(self.apply(&mut pass.graph, x));
         }
         let mut scale = pass.graph.norm_scale(x, self.width, self.kind, self.eps);
         if let Some(points) = seen {
@@ -64,13 +64,13 @@ impl Norm {
     }
 
     /// The same numbers without meeting a point.
-    pub fn apply(&self, pass: &mut Pass<'_>, x: &Tensor) -> Tensor {
+    pub fn apply(&self, graph: &mut Graph<'_>, x: &Tensor) -> Tensor {
         let (gain, bias) = (self.gain.as_ref(), self.bias.as_ref());
-        if !pass.graph.recording() {
-            return pass.graph.norm_fused(x, gain, bias, self.width, self.kind, self.eps);
+        if !graph.recording() {
+            return graph.norm_fused(x, gain, bias, self.width, self.kind, self.eps);
         }
-        let scale = pass.graph.norm_scale(x, self.width, self.kind, self.eps);
-        let normalized = pass.graph.norm_divide(x, &scale, self.width, self.kind);
-        pass.graph.affine(&normalized, gain, bias, self.width)
+        let scale = graph.norm_scale(x, self.width, self.kind, self.eps);
+        let normalized = graph.norm_divide(x, &scale, self.width, self.kind);
+        graph.affine(&normalized, gain, bias, self.width)
     }
 }
