@@ -36,7 +36,7 @@ mod figure;
 mod guide;
 mod kind;
 mod number;
-//pub mod render;
+pub mod render;
 mod visible;
 
 pub use about::{About, At};
@@ -60,4 +60,4 @@ pub use kind::table::{Cells, Column, Table};
 pub use kind::text::Text;
 pub use kind::tokens::Tokens;
 pub use number::Element;
-pub use visible::visible;
+pub use visible::{visible, visible_token};
