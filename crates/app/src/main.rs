@@ -1,2 +1,7 @@
-//! Placeholder.
-fn main() {}
+//! The program `pellucid`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    pellucid::main_with(views::VIEWS)
+}

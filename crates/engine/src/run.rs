@@ -83,14 +83,15 @@ impl<'a> Run<'a> {
         self
     }
 
-    /// An upper estimate of the bytes the run takes at its peak, weights aside, if a tap keeps what it wants: the kept
-    /// points, the logits, and the widest block's own activations.
+    /// An upper estimate of the bytes the run takes at its peak, weights aside: the points that a tap keeps (or the
+    /// largest that it looks at), the logits, and the widest block's own activations.
     pub fn peak_bytes(&self, tap: &dyn Tap) -> u64 {
         let spec = self.model.spec();
         let lengths: Vec<usize> =
             (0..self.batch.prompts()).map(|i| self.batch.range(i).len() + self.batch.past(i)).collect();
         let elements = |id: usize| spec.points[id].elements(&lengths) as u64;
-        let kept: u64 = (0..spec.points.len()).filter(|&i| tap.wants(PointId(i as u32))).map(elements).sum();
+        let wanted = (0..spec.points.len()).filter(|&i| tap.wants(PointId(i as u32))).map(elements);
+        let kept = if tap.keeps() { wanted.sum() } else { wanted.max().unwrap_or(0) };
         let rows = match self.logits {
             Logits::All => self.batch.rows(),
             Logits::Last => self.batch.prompts(),

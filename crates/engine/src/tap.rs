@@ -30,6 +30,11 @@ pub trait Tap {
 
     /// Meets a point that it wants. `Some` replaces the activation.
     fn at(&mut self, seen: Seen<'_>) -> Result<Option<Tensor>>;
+
+    /// Whether it holds on to what it has seen, so that all of it takes memory at once.
+    fn keeps(&self) -> bool {
+        false
+    }
 }
 
 /// Wants nothing.
@@ -91,6 +96,10 @@ impl Capture {
 impl Tap for Capture {
     fn wants(&self, id: PointId) -> bool {
         self.wanted.binary_search(&id).is_ok()
+    }
+
+    fn keeps(&self) -> bool {
+        true
     }
 
     fn at(&mut self, seen: Seen<'_>) -> Result<Option<Tensor>> {
@@ -195,6 +204,10 @@ impl<F: FnMut(Seen<'_>) -> Result<Option<Tensor>>> Tap for Closure<F> {
 impl Tap for Vec<Box<dyn Tap + '_>> {
     fn wants(&self, id: PointId) -> bool {
         self.iter().any(|tap| tap.wants(id))
+    }
+
+    fn keeps(&self) -> bool {
+        self.iter().any(|tap| tap.keeps())
     }
 
     fn at(&mut self, seen: Seen<'_>) -> Result<Option<Tensor>> {

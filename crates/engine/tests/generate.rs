@@ -136,9 +136,12 @@ fn the_first_bad_place_is_named() {
         "{error}"
     );
     let whole = cpu();
-    let strong: Edit = "blocks.0.attn.attn_scores[head=1,dst=2,src=0]=*1e60".parse().unwrap();
+    let strong: Edit = "blocks.0.attn.attn_scores[head=1,dst=2,src=0]=*-1e60".parse().unwrap();
     let error = diagnose(&*whole, Batch::one(&[1, 2, 3]).unwrap(), &[strong], None);
-    assert!(matches!(&error, Error::NotFinite { point, .. } if point == "blocks.0.attn.attn_scores"), "{error}");
+    assert!(
+        matches!(&error, Error::NotFinite { point, culprit } if point == "blocks.0.attn.attn_scores" && culprit == "inf at pos/dst 2"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -229,30 +229,75 @@ pub trait Backend: Send + Sync + fmt::Debug {
     /// (x − mean, for [`NormKind::Layer`]) / scale → `[rows, width]`.
     fn norm_divide(&self, x: &Buffer, scale: &Buffer, width: usize, kind: NormKind) -> Buffer;
     /// (dx, dscale) of [`norm_divide`](Self::norm_divide), from its output.
-    fn norm_divide_back(&self, dy: &Buffer, y: &Buffer, scale: &Buffer, width: usize, kind: NormKind) -> (Buffer, Buffer);
+    fn norm_divide_back(
+        &self,
+        dy: &Buffer,
+        y: &Buffer,
+        scale: &Buffer,
+        width: usize,
+        kind: NormKind,
+    ) -> (Buffer, Buffer);
     /// x · gain + bias, `[rows, width]`.
     fn affine(&self, x: &Buffer, gain: Option<&Buffer>, bias: Option<&Buffer>, width: usize) -> Buffer;
     /// The three above in one: the same bits.
-    fn norm(&self, x: &Buffer, gain: Option<&Buffer>, bias: Option<&Buffer>, width: usize, kind: NormKind, eps: f64) -> Buffer;
+    fn norm(
+        &self,
+        x: &Buffer,
+        gain: Option<&Buffer>,
+        bias: Option<&Buffer>,
+        width: usize,
+        kind: NormKind,
+        eps: f64,
+    ) -> Buffer;
 
     // ---- attention ----
 
     /// Rotates the first `2 · pairs` elements of every head of x `[rows, heads, d_head]` by the angles whose `cos`
     /// and `sin` are `[rows, pairs]`; `inverse` rotates back, which is the derivative.
-    fn rope(&self, x: &Buffer, cos: &Buffer, sin: &Buffer, heads: usize, d_head: usize, style: RopeStyle, inverse: bool) -> Buffer;
+    fn rope(
+        &self,
+        x: &Buffer,
+        cos: &Buffer,
+        sin: &Buffer,
+        heads: usize,
+        d_head: usize,
+        style: RopeStyle,
+        inverse: bool,
+    ) -> Buffer;
     /// Scores after scale, cap and mask (−∞) of q `[rows, heads, d_head]`: per segment `[heads, q_len, k_len]`.
     fn attn_scores(&self, q: &Buffer, segments: &[Segment<'_>], shape: &AttnShape) -> Buffer;
     /// (dq, dk) of [`attn_scores`](Self::attn_scores); `scores` is its output (for the cap), dk has `k_rows` rows.
-    fn attn_scores_back(&self, dscores: &Buffer, scores: &Buffer, q: &Buffer, segments: &[Segment<'_>], shape: &AttnShape, k_rows: usize) -> (Buffer, Buffer);
+    fn attn_scores_back(
+        &self,
+        dscores: &Buffer,
+        scores: &Buffer,
+        q: &Buffer,
+        segments: &[Segment<'_>],
+        shape: &AttnShape,
+        k_rows: usize,
+    ) -> (Buffer, Buffer);
     /// Softmax over the sources; a row that is all −∞ becomes zeros.
     fn attn_softmax(&self, scores: &Buffer, segments: &[Segment<'_>], shape: &AttnShape) -> Buffer;
     /// dscores of [`attn_softmax`](Self::attn_softmax), from its output.
-    fn attn_softmax_dx(&self, dpattern: &Buffer, pattern: &Buffer, segments: &[Segment<'_>], shape: &AttnShape) -> Buffer;
+    fn attn_softmax_dx(
+        &self,
+        dpattern: &Buffer,
+        pattern: &Buffer,
+        segments: &[Segment<'_>],
+        shape: &AttnShape,
+    ) -> Buffer;
     /// pattern · v → z `[rows, heads, d_head]`. Every source counts, also those the mask hid: an edited pattern may
     /// look anywhere, and zeros add nothing.
     fn attn_mix(&self, pattern: &Buffer, segments: &[Segment<'_>], shape: &AttnShape, rows: usize) -> Buffer;
     /// (dpattern, dv) of [`attn_mix`](Self::attn_mix); dv has `k_rows` rows.
-    fn attn_mix_back(&self, dz: &Buffer, pattern: &Buffer, segments: &[Segment<'_>], shape: &AttnShape, k_rows: usize) -> (Buffer, Buffer);
+    fn attn_mix_back(
+        &self,
+        dz: &Buffer,
+        pattern: &Buffer,
+        segments: &[Segment<'_>],
+        shape: &AttnShape,
+        k_rows: usize,
+    ) -> (Buffer, Buffer);
     /// The three above in one, without holding scores or pattern: the same bits.
     fn attention(&self, q: &Buffer, segments: &[Segment<'_>], shape: &AttnShape, rows: usize) -> Buffer;
 

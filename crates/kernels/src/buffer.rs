@@ -2,11 +2,13 @@
 
 use std::borrow::Cow;
 
+use crate::Floats;
+
 /// Numbers held by a backend. Opaque above this crate except through [`Buffer::to_f32`] and [`Buffer::to_f64`].
 #[derive(Clone, Debug, PartialEq)]
 pub enum Buffer {
     /// Of [`Cpu`](crate::Cpu).
-    F32(Vec<f32>),
+    F32(Floats),
     /// Of [`Naive`](crate::Naive).
     F64(Vec<f64>),
 }
@@ -63,6 +65,20 @@ impl Buffer {
             Self::F32(v) => v,
             Self::F64(_) => panic!("an f64 buffer was given to the f32 backend"),
         }
+    }
+
+    /// The same, to be changed in place.
+    pub(crate) fn f32s_mut(&mut self) -> &mut Floats {
+        match self {
+            Self::F32(v) => v,
+            Self::F64(_) => panic!("an f64 buffer was given to the f32 backend"),
+        }
+    }
+}
+
+impl From<Floats> for Buffer {
+    fn from(values: Floats) -> Self {
+        Self::F32(values)
     }
 }
 

@@ -21,7 +21,8 @@ impl Bytes {
     /// A part of these bytes, or `None` where the range reaches past the end.
     pub fn slice(&self, range: Range<usize>) -> Option<Self> {
         let (start, end) = (self.range.start.checked_add(range.start)?, self.range.start.checked_add(range.end)?);
-        (range.start <= range.end && end <= self.range.end).then(|| Self { owner: self.owner.clone(), range: start..end })
+        (range.start <= range.end && end <= self.range.end)
+            .then(|| Self { owner: self.owner.clone(), range: start..end })
     }
 
     /// The bytes themselves.

@@ -1,265 +1,296 @@
 //! The fast backend, in f32.
+//!
+//! Products run on [`tile`]s of registers over weights packed in panels; all else is loops over rows, compiled for
+//! each instruction set ([`isa`]) and shared among threads ([`pool`]). What decides the bits of a result is written
+//! at [`gemm`] for sums of products and at [`lanes`] for sums of rows.
+
+mod attention;
+mod elements;
+mod gemm;
+mod heads;
+mod isa;
+mod lanes;
+mod math;
+mod norm;
+mod pool;
+mod products;
+mod rows;
+mod tile;
+mod transpose;
+mod weights;
+
+use std::fmt;
+
+use attention::Layer;
+use elements::{Add, Cap, CapSlope, Multiply, Scale};
+use isa::Isa;
+pub use pool::with_threads;
+pub(crate) use weights::Packed;
 
 use crate::matrix::Repr;
-use crate::{Act, AttnShape, Backend, Buffer, Matrix, Naive, NormKind, Residency, RopeStyle, Segment, Source, Span, SpanOp, TopK};
+use crate::{
+    Act, AttnShape, Backend, Buffer, Floats, Matrix, NormKind, Residency, RopeStyle, Segment, Source, Span, SpanOp,
+    TopK,
+};
 
 /// The f32 backend.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Cpu;
+#[derive(Clone, Copy)]
+pub struct Cpu {
+    isa: Isa,
+}
 
 impl Cpu {
-    /// The fastest this machine has.
+    /// With the best instructions that this processor has.
     pub fn new() -> Self {
-        Self
+        Self::variants().pop().expect("there is always the scalar one")
+    }
+
+    /// One for each set of instructions that this processor has, the best last. They give the same bits.
+    pub fn variants() -> Vec<Self> {
+        Isa::available().into_iter().map(|isa| Self { isa }).collect()
     }
 }
 
-#[derive(Debug)]
-pub(crate) struct Packed(Box<Matrix>);
-
-impl Repr {
-    fn naive(&self) -> &Matrix {
-        match self {
-            Self::Cpu(p) => &p.0,
-            Self::Dense(_) => panic!("a matrix of the f64 backend was given to the f32 one"),
-        }
+impl Default for Cpu {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
-fn widen(x: &Buffer) -> Buffer {
-    x.f32s().iter().map(|&x| f64::from(x)).collect()
+impl fmt::Debug for Cpu {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Cpu({:?})", self.isa)
+    }
 }
 
-fn down(x: &Buffer) -> Buffer {
-    Buffer::F32(x.to_f32().into_owned())
+fn packed(w: &Matrix) -> &Packed {
+    match &w.repr {
+        Repr::Cpu(packed) => packed,
+        Repr::Dense(_) => panic!("a matrix packed by the f64 backend was given to the f32 one"),
+    }
 }
 
 impl Backend for Cpu {
     fn name(&self) -> &'static str {
         "cpu-f32"
     }
+
+    // ---- memory ----
+
     fn zeros(&self, len: usize) -> Buffer {
-        Buffer::F32(vec![0.0; len])
+        Floats::zeros(len).into()
     }
     fn upload(&self, values: &[f64]) -> Buffer {
-        Buffer::F32(values.iter().map(|&x| x as f32).collect())
+        values.iter().map(|&x| x as f32).collect::<Floats>().into()
     }
     fn upload_f32(&self, values: &[f32]) -> Buffer {
-        Buffer::F32(values.to_vec())
-    }
-    fn append(&self, to: &mut Buffer, from: &Buffer, span: Span) {
-        let Buffer::F32(to) = to else { panic!("an f64 buffer was given to the f32 backend") };
-        to.extend_from_slice(&from.f32s()[span.start..span.start + span.len]);
-    }
-    fn edit(&self, x: Buffer, spans: &[Span], op: SpanOp<'_>) -> Buffer {
-        let held;
-        let op = match op {
-            SpanOp::Scale(f) => SpanOp::Scale(f),
-            SpanOp::Add(b) => {
-                held = widen(b);
-                SpanOp::Add(&held)
-            }
-            SpanOp::Set(b) => {
-                held = widen(b);
-                SpanOp::Set(&held)
-            }
-        };
-        down(&Naive.edit(widen(&x), spans, op))
-    }
-    fn pack(&self, source: &Source, residency: Residency) -> Matrix {
-        let inner = Naive.pack(source, residency);
-        Matrix { outs: inner.outs, ins: inner.ins, repr: Repr::Cpu(Packed(Box::new(inner))) }
-    }
-    fn unpack(&self, w: &Matrix) -> Vec<f32> {
-        Naive.unpack(w.repr.naive())
+        Floats::from(values).into()
     }
     fn concat(&self, parts: &[&Buffer]) -> Buffer {
-        let held: Vec<Buffer> = parts.iter().map(|b| widen(b)).collect();
-        down(&Naive.concat(&held.iter().collect::<Vec<_>>()))
+        rows::concat(&parts.iter().map(|part| part.f32s()).collect::<Vec<_>>())
     }
-
+    fn append(&self, to: &mut Buffer, from: &Buffer, span: Span) {
+        to.f32s_mut().extend_from_slice(&from.f32s()[span.start..span.start + span.len]);
+    }
     fn slice(&self, x: &Buffer, span: Span) -> Buffer {
-        down(&Naive.slice(&widen(x), span))
+        Floats::from(&x.f32s()[span.start..span.start + span.len]).into()
+    }
+    fn edit(&self, mut x: Buffer, spans: &[Span], op: SpanOp<'_>) -> Buffer {
+        rows::edit(x.f32s_mut(), spans, op);
+        x
     }
 
+    // ---- products ----
+
+    fn pack(&self, source: &Source, residency: Residency) -> Matrix {
+        let (outs, ins) = source.shape();
+        Matrix { outs, ins, repr: Repr::Cpu(Packed::new(self.isa, source, residency)) }
+    }
+    fn unpack(&self, w: &Matrix) -> Vec<f32> {
+        packed(w).unpack()
+    }
     fn linear(&self, x: &Buffer, w: &Matrix, bias: Option<&Buffer>) -> Buffer {
-        down(&Naive.linear(&widen(x), w.repr.naive(), bias.map(widen).as_ref()))
+        products::linear(self.isa, x.f32s(), packed(w), w.outs, w.ins, bias.map(Buffer::f32s))
     }
-
     fn linear_columns(&self, x: &Buffer, w: &Matrix, bias: Option<&Buffer>, columns: &[u32]) -> Buffer {
-        down(&Naive.linear_columns(&widen(x), w.repr.naive(), bias.map(widen).as_ref(), columns))
+        products::linear_columns(self.isa, x.f32s(), packed(w), w.ins, bias.map(Buffer::f32s), columns)
     }
-
     fn linear_dx(&self, dy: &Buffer, w: &Matrix) -> Buffer {
-        down(&Naive.linear_dx(&widen(dy), w.repr.naive()))
+        products::linear_dx(self.isa, dy.f32s(), packed(w), w.outs, w.ins)
     }
-
     fn linear_dw(&self, dy: &Buffer, x: &Buffer, outs: usize, ins: usize) -> Buffer {
-        down(&Naive.linear_dw(&widen(dy), &widen(x), outs, ins))
+        products::linear_dw(self.isa, dy.f32s(), x.f32s(), outs, ins)
     }
-
     fn linear_heads(&self, z: &Buffer, w: &Matrix, heads: usize) -> Buffer {
-        down(&Naive.linear_heads(&widen(z), w.repr.naive(), heads))
+        products::linear_heads(self.isa, z.f32s(), packed(w), w.outs, w.ins, heads)
     }
-
     fn linear_heads_dz(&self, dy: &Buffer, w: &Matrix, heads: usize) -> Buffer {
-        down(&Naive.linear_heads_dz(&widen(dy), w.repr.naive(), heads))
+        products::linear_heads_dz(self.isa, dy.f32s(), packed(w), w.outs, w.ins, heads)
     }
-
     fn linear_heads_dw(&self, dy: &Buffer, z: &Buffer, heads: usize, d_head: usize, d_model: usize) -> Buffer {
-        down(&Naive.linear_heads_dw(&widen(dy), &widen(z), heads, d_head, d_model))
+        products::linear_heads_dw(self.isa, dy.f32s(), z.f32s(), heads, d_head, d_model)
     }
-
     fn gather(&self, w: &Matrix, ids: &[u32]) -> Buffer {
-        down(&Naive.gather(w.repr.naive(), ids))
+        rows::gather(packed(w), w.ins, ids)
+    }
+    fn gather_dw(&self, dy: &Buffer, ids: &[u32], outs: usize, ins: usize) -> Buffer {
+        rows::scatter(dy.f32s(), ins, ids, outs)
     }
 
-    fn gather_dw(&self, dy: &Buffer, ids: &[u32], outs: usize, ins: usize) -> Buffer {
-        down(&Naive.gather_dw(&widen(dy), ids, outs, ins))
-    }
+    // ---- rows ----
 
     fn select_rows(&self, x: &Buffer, width: usize, index: &[u32]) -> Buffer {
-        down(&Naive.select_rows(&widen(x), width, index))
+        rows::select(x.f32s(), width, index)
     }
-
     fn select_rows_dx(&self, dy: &Buffer, width: usize, index: &[u32], rows: usize) -> Buffer {
-        down(&Naive.select_rows_dx(&widen(dy), width, index, rows))
+        rows::scatter(dy.f32s(), width, index, rows)
     }
-
     fn sum_rows(&self, x: &Buffer, width: usize) -> Buffer {
-        down(&Naive.sum_rows(&widen(x), width))
+        rows::sum_rows(self.isa, x.f32s(), width)
     }
-
     fn sum_groups(&self, x: &Buffer, groups: usize, width: usize, bias: Option<&Buffer>) -> Buffer {
-        down(&Naive.sum_groups(&widen(x), groups, width, bias.map(widen).as_ref()))
+        rows::sum_groups(self.isa, x.f32s(), groups, width, bias.map(Buffer::f32s))
+    }
+    fn repeat_groups(&self, dy: &Buffer, groups: usize, width: usize) -> Buffer {
+        rows::repeat_groups(dy.f32s(), groups, width)
     }
 
-    fn repeat_groups(&self, dy: &Buffer, groups: usize, width: usize) -> Buffer {
-        down(&Naive.repeat_groups(&widen(dy), groups, width))
-    }
+    // ---- element by element ----
 
     fn add(&self, a: &Buffer, b: &Buffer) -> Buffer {
-        down(&Naive.add(&widen(a), &widen(b)))
+        elements::zip(self.isa, Add, a.f32s(), b.f32s())
     }
-
     fn mul(&self, a: &Buffer, b: &Buffer) -> Buffer {
-        down(&Naive.mul(&widen(a), &widen(b)))
+        elements::zip(self.isa, Multiply, a.f32s(), b.f32s())
     }
-
     fn scale(&self, x: &Buffer, factor: f64) -> Buffer {
-        down(&Naive.scale(&widen(x), factor))
+        elements::map(self.isa, Scale(factor as f32), x.f32s())
     }
-
     fn act(&self, x: &Buffer, act: Act) -> Buffer {
-        down(&Naive.act(&widen(x), act))
+        elements::act(self.isa, x.f32s(), act)
     }
-
     fn act_dx(&self, dy: &Buffer, x: &Buffer, act: Act) -> Buffer {
-        down(&Naive.act_dx(&widen(dy), &widen(x), act))
+        elements::act_dx(self.isa, dy.f32s(), x.f32s(), act)
     }
-
-    fn act_mul(&self, gate: &Buffer, up_branch: &Buffer, act: Act) -> Buffer {
-        down(&Naive.act_mul(&widen(gate), &widen(up_branch), act))
+    fn act_mul(&self, gate: &Buffer, up: &Buffer, act: Act) -> Buffer {
+        elements::act_mul(self.isa, gate.f32s(), up.f32s(), act)
     }
-
     fn softcap(&self, x: &Buffer, cap: f64) -> Buffer {
-        down(&Naive.softcap(&widen(x), cap))
+        elements::map(self.isa, Cap(cap as f32), x.f32s())
+    }
+    fn softcap_dx(&self, dy: &Buffer, y: &Buffer, cap: f64) -> Buffer {
+        elements::zip(self.isa, CapSlope(cap as f32), dy.f32s(), y.f32s())
     }
 
-    fn softcap_dx(&self, dy: &Buffer, y: &Buffer, cap: f64) -> Buffer {
-        down(&Naive.softcap_dx(&widen(dy), &widen(y), cap))
-    }
+    // ---- norms ----
 
     fn norm_scale(&self, x: &Buffer, width: usize, kind: NormKind, eps: f64) -> Buffer {
-        down(&Naive.norm_scale(&widen(x), width, kind, eps))
+        norm::scale(self.isa, x.f32s(), width, kind, eps)
     }
-
     fn norm_scale_dx(&self, dscale: &Buffer, x: &Buffer, scale: &Buffer, width: usize, kind: NormKind) -> Buffer {
-        down(&Naive.norm_scale_dx(&widen(dscale), &widen(x), &widen(scale), width, kind))
+        norm::scale_dx(self.isa, dscale.f32s(), x.f32s(), scale.f32s(), width, kind)
     }
-
     fn norm_divide(&self, x: &Buffer, scale: &Buffer, width: usize, kind: NormKind) -> Buffer {
-        down(&Naive.norm_divide(&widen(x), &widen(scale), width, kind))
+        norm::divide(self.isa, x.f32s(), scale.f32s(), width, kind)
     }
-
-    fn norm_divide_back(&self, dy: &Buffer, y: &Buffer, scale: &Buffer, width: usize, kind: NormKind) -> (Buffer, Buffer) {
-        let (a, b) = Naive.norm_divide_back(&widen(dy), &widen(y), &widen(scale), width, kind);
-        (down(&a), down(&b))
+    fn norm_divide_back(
+        &self,
+        dy: &Buffer,
+        y: &Buffer,
+        scale: &Buffer,
+        width: usize,
+        kind: NormKind,
+    ) -> (Buffer, Buffer) {
+        norm::divide_back(self.isa, dy.f32s(), y.f32s(), scale.f32s(), width, kind)
     }
-
     fn affine(&self, x: &Buffer, gain: Option<&Buffer>, bias: Option<&Buffer>, width: usize) -> Buffer {
-        down(&Naive.affine(&widen(x), gain.map(widen).as_ref(), bias.map(widen).as_ref(), width))
+        norm::affine(self.isa, x.f32s(), gain.map(Buffer::f32s), bias.map(Buffer::f32s), width)
+    }
+    fn norm(
+        &self,
+        x: &Buffer,
+        gain: Option<&Buffer>,
+        bias: Option<&Buffer>,
+        width: usize,
+        kind: NormKind,
+        eps: f64,
+    ) -> Buffer {
+        norm::norm(self.isa, x.f32s(), gain.map(Buffer::f32s), bias.map(Buffer::f32s), width, kind, eps)
     }
 
-    fn norm(&self, x: &Buffer, gain: Option<&Buffer>, bias: Option<&Buffer>, width: usize, kind: NormKind, eps: f64) -> Buffer {
-        down(&Naive.norm(&widen(x), gain.map(widen).as_ref(), bias.map(widen).as_ref(), width, kind, eps))
-    }
+    // ---- attention ----
 
-    fn rope(&self, x: &Buffer, cos: &Buffer, sin: &Buffer, heads: usize, d_head: usize, style: RopeStyle, inverse: bool) -> Buffer {
-        down(&Naive.rope(&widen(x), &widen(cos), &widen(sin), heads, d_head, style, inverse))
+    fn rope(
+        &self,
+        x: &Buffer,
+        cos: &Buffer,
+        sin: &Buffer,
+        heads: usize,
+        d_head: usize,
+        style: RopeStyle,
+        inverse: bool,
+    ) -> Buffer {
+        attention::rope(x.f32s(), cos.f32s(), sin.f32s(), heads, d_head, style, inverse)
     }
-
     fn attn_scores(&self, q: &Buffer, segments: &[Segment<'_>], shape: &AttnShape) -> Buffer {
-        let held: Vec<(Buffer, Buffer)> = segments.iter().map(|s| (widen(s.k), widen(s.v))).collect();
-        let segments: Vec<Segment<'_>> = segments.iter().zip(&held).map(|(s, (k, v))| Segment { k, v, ..*s }).collect();
-        down(&Naive.attn_scores(&widen(q), &segments, shape))
+        Layer::new(self.isa, segments, shape, Some(q.len())).scores(q.f32s())
     }
-
-    fn attn_scores_back(&self, dscores: &Buffer, scores: &Buffer, q: &Buffer, segments: &[Segment<'_>], shape: &AttnShape, k_rows: usize) -> (Buffer, Buffer) {
-        let held: Vec<(Buffer, Buffer)> = segments.iter().map(|s| (widen(s.k), widen(s.v))).collect();
-        let segments: Vec<Segment<'_>> = segments.iter().zip(&held).map(|(s, (k, v))| Segment { k, v, ..*s }).collect();
-        let (a, b) = Naive.attn_scores_back(&widen(dscores), &widen(scores), &widen(q), &segments, shape, k_rows);
-        (down(&a), down(&b))
+    fn attn_scores_back(
+        &self,
+        dscores: &Buffer,
+        scores: &Buffer,
+        q: &Buffer,
+        segments: &[Segment<'_>],
+        shape: &AttnShape,
+        k_rows: usize,
+    ) -> (Buffer, Buffer) {
+        let layer = Layer::new(self.isa, segments, shape, Some(q.len()));
+        layer.scores_back(dscores.f32s(), scores.f32s(), q.f32s(), k_rows)
     }
-
     fn attn_softmax(&self, scores: &Buffer, segments: &[Segment<'_>], shape: &AttnShape) -> Buffer {
-        let held: Vec<(Buffer, Buffer)> = segments.iter().map(|s| (widen(s.k), widen(s.v))).collect();
-        let segments: Vec<Segment<'_>> = segments.iter().zip(&held).map(|(s, (k, v))| Segment { k, v, ..*s }).collect();
-        down(&Naive.attn_softmax(&widen(scores), &segments, shape))
+        Layer::new(self.isa, segments, shape, None).softmax(scores.f32s())
     }
-
-    fn attn_softmax_dx(&self, dpattern: &Buffer, pattern: &Buffer, segments: &[Segment<'_>], shape: &AttnShape) -> Buffer {
-        let held: Vec<(Buffer, Buffer)> = segments.iter().map(|s| (widen(s.k), widen(s.v))).collect();
-        let segments: Vec<Segment<'_>> = segments.iter().zip(&held).map(|(s, (k, v))| Segment { k, v, ..*s }).collect();
-        down(&Naive.attn_softmax_dx(&widen(dpattern), &widen(pattern), &segments, shape))
+    fn attn_softmax_dx(
+        &self,
+        dpattern: &Buffer,
+        pattern: &Buffer,
+        segments: &[Segment<'_>],
+        shape: &AttnShape,
+    ) -> Buffer {
+        Layer::new(self.isa, segments, shape, None).softmax_dx(dpattern.f32s(), pattern.f32s())
     }
-
     fn attn_mix(&self, pattern: &Buffer, segments: &[Segment<'_>], shape: &AttnShape, rows: usize) -> Buffer {
-        let held: Vec<(Buffer, Buffer)> = segments.iter().map(|s| (widen(s.k), widen(s.v))).collect();
-        let segments: Vec<Segment<'_>> = segments.iter().zip(&held).map(|(s, (k, v))| Segment { k, v, ..*s }).collect();
-        down(&Naive.attn_mix(&widen(pattern), &segments, shape, rows))
+        Layer::new(self.isa, segments, shape, None).mix(pattern.f32s(), rows)
     }
-
-    fn attn_mix_back(&self, dz: &Buffer, pattern: &Buffer, segments: &[Segment<'_>], shape: &AttnShape, k_rows: usize) -> (Buffer, Buffer) {
-        let held: Vec<(Buffer, Buffer)> = segments.iter().map(|s| (widen(s.k), widen(s.v))).collect();
-        let segments: Vec<Segment<'_>> = segments.iter().zip(&held).map(|(s, (k, v))| Segment { k, v, ..*s }).collect();
-        let (a, b) = Naive.attn_mix_back(&widen(dz), &widen(pattern), &segments, shape, k_rows);
-        (down(&a), down(&b))
+    fn attn_mix_back(
+        &self,
+        dz: &Buffer,
+        pattern: &Buffer,
+        segments: &[Segment<'_>],
+        shape: &AttnShape,
+        k_rows: usize,
+    ) -> (Buffer, Buffer) {
+        Layer::new(self.isa, segments, shape, Some(dz.len())).mix_back(dz.f32s(), pattern.f32s(), k_rows)
     }
-
     fn attention(&self, q: &Buffer, segments: &[Segment<'_>], shape: &AttnShape, rows: usize) -> Buffer {
-        let held: Vec<(Buffer, Buffer)> = segments.iter().map(|s| (widen(s.k), widen(s.v))).collect();
-        let segments: Vec<Segment<'_>> = segments.iter().zip(&held).map(|(s, (k, v))| Segment { k, v, ..*s }).collect();
-        down(&Naive.attention(&widen(q), &segments, shape, rows))
+        Layer::new(self.isa, segments, shape, Some(q.len())).fused(q.f32s(), rows)
     }
+
+    // ---- heads of the network ----
 
     fn log_softmax(&self, x: &Buffer, width: usize) -> Buffer {
-        down(&Naive.log_softmax(&widen(x), width))
+        heads::log_softmax(self.isa, x.f32s(), width)
     }
-
     fn cross_entropy(&self, logits: &Buffer, width: usize, targets: &[u32]) -> Buffer {
-        down(&Naive.cross_entropy(&widen(logits), width, targets))
+        heads::cross_entropy(self.isa, logits.f32s(), width, targets)
     }
-
     fn cross_entropy_dx(&self, dloss: &Buffer, logits: &Buffer, width: usize, targets: &[u32]) -> Buffer {
-        down(&Naive.cross_entropy_dx(&widen(dloss), &widen(logits), width, targets))
+        heads::cross_entropy_dx(self.isa, dloss.f32s(), logits.f32s(), width, targets)
     }
-
     fn top_k(&self, x: &Buffer, width: usize, k: usize) -> TopK {
-        Naive.top_k(&widen(x), width, k)
+        heads::top_k(self.isa, x.f32s(), width, k)
     }
-
     fn kl_rows(&self, p: &Buffer, q: &Buffer, width: usize) -> Vec<f64> {
-        Naive.kl_rows(&widen(p), &widen(q), width)
+        heads::kl_rows(self.isa, p.f32s(), q.f32s(), width)
     }
 }

@@ -15,10 +15,12 @@
 //!
 //! Invariants: no IO, no global state but the thread pool, no dependency on another crate of this workspace.
 
+mod arena;
 mod backend;
 mod buffer;
 mod bytes;
 mod cpu;
+mod floats;
 mod matrix;
 mod naive;
 pub mod quant;
@@ -26,7 +28,8 @@ pub mod quant;
 pub use backend::{Act, AttnShape, Backend, Mask, NormKind, RopeStyle, Segment, Span, SpanOp, TopK};
 pub use buffer::Buffer;
 pub use bytes::Bytes;
-pub use cpu::Cpu;
+pub use cpu::{Cpu, with_threads};
+pub use floats::Floats;
 pub use matrix::{Matrix, Residency, Source};
 pub use naive::Naive;
 pub use quant::DType;

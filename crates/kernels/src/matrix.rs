@@ -1,6 +1,8 @@
 //! Weight matrices: where they come from, and how a backend holds them.
 
-use crate::{Bytes, DType};
+use std::ops::Range;
+
+use crate::{Bytes, DType, quant};
 
 /// A matrix `[rows, cols]` as it lies in a file: nothing is read until a backend packs it.
 #[derive(Clone, Debug)]
@@ -34,7 +36,14 @@ impl Source {
     pub fn from_f32(values: &[f32], rows: usize, cols: usize) -> Self {
         assert_eq!(values.len(), rows * cols, "a matrix of {rows}x{cols} holds {} values", rows * cols);
         let bytes: Vec<u8> = values.iter().flat_map(|x| x.to_le_bytes()).collect();
-        Self { dtype: DType::F32, bytes: bytes.into(), stored_rows: rows, stored_cols: cols, rows: None, transposed: false }
+        Self {
+            dtype: DType::F32,
+            bytes: bytes.into(),
+            stored_rows: rows,
+            stored_cols: cols,
+            rows: None,
+            transposed: false,
+        }
     }
 
     /// `(rows, cols)` of the matrix it stands for.
@@ -43,34 +52,40 @@ impl Source {
         if self.transposed { (self.stored_cols, rows) } else { (rows, self.stored_cols) }
     }
 
-    /// The encoded bytes of stored row `r`.
-    pub(crate) fn stored_row(&self, r: usize) -> &[u8] {
-        let len = self.dtype.row_bytes(self.stored_cols);
-        &self.bytes.as_slice()[r * len..(r + 1) * len]
+    /// Columns `columns` of row `i` (before transposition) as f32.
+    pub(crate) fn read_part(&self, i: usize, columns: Range<usize>, out: &mut [f32]) {
+        let row = self.rows.as_ref().map_or(i, |rows| rows[i] as usize);
+        let (block, row_bytes) = (self.dtype.block_len(), self.dtype.row_bytes(self.stored_cols));
+        let (first, last) = (columns.start / block, columns.end.div_ceil(block));
+        let block_bytes = self.dtype.block_bytes();
+        let bytes = &self.bytes.as_slice()[row * row_bytes..(row + 1) * row_bytes];
+        let bytes = &bytes[first * block_bytes..last * block_bytes];
+        if columns.start.is_multiple_of(block) && columns.end.is_multiple_of(block) {
+            quant::dequantize(self.dtype, bytes, out);
+        } else {
+            let mut whole = vec![0.0; (last - first) * block];
+            quant::dequantize(self.dtype, bytes, &mut whole);
+            out.copy_from_slice(&whole[columns.start - first * block..columns.end - first * block]);
+        }
     }
 
-    /// Row `i` (before transposition) as f32 into `out` of `stored_cols` elements.
-    pub(crate) fn read_row(&self, i: usize, out: &mut [f32]) {
-        let r = self.rows.as_ref().map_or(i, |rows| rows[i] as usize);
-        crate::quant::dequantize(self.dtype, self.stored_row(r), out);
+    /// Row `o` of the matrix (after transposition) as f32.
+    pub(crate) fn read_matrix_row(&self, o: usize, out: &mut [f32]) {
+        if self.transposed {
+            for (i, x) in out.iter_mut().enumerate() {
+                self.read_part(i, o..o + 1, std::slice::from_mut(x));
+            }
+        } else {
+            self.read_part(o, 0..self.stored_cols, out);
+        }
     }
 
     /// The whole matrix as dense row-major f32.
     pub fn to_f32(&self) -> Vec<f32> {
         let (rows, cols) = self.shape();
         let mut out = vec![0.0; rows * cols];
-        if self.transposed {
-            let mut row = vec![0.0; self.stored_cols];
-            for i in 0..cols {
-                self.read_row(i, &mut row);
-                for (o, &x) in row.iter().enumerate() {
-                    out[o * cols + i] = x;
-                }
-            }
-        } else {
-            for (i, row) in out.chunks_exact_mut(cols.max(1)).enumerate() {
-                self.read_row(i, row);
-            }
+        for (o, row) in out.chunks_exact_mut(cols.max(1)).enumerate() {
+            self.read_matrix_row(o, row);
         }
         out
     }

@@ -4,7 +4,7 @@
 //! loops' derivatives to central finite differences of these loops.
 
 mod attention;
-mod elements;
+pub(crate) mod elements;
 mod heads;
 mod memory;
 mod norm;
@@ -12,7 +12,9 @@ mod products;
 mod rows;
 
 use crate::matrix::Repr;
-use crate::{Act, AttnShape, Backend, Buffer, Matrix, NormKind, Residency, RopeStyle, Segment, Source, Span, SpanOp, TopK};
+use crate::{
+    Act, AttnShape, Backend, Buffer, Matrix, NormKind, Residency, RopeStyle, Segment, Source, Span, SpanOp, TopK,
+};
 
 /// The reference backend, in f64.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

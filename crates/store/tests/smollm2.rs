@@ -9,10 +9,11 @@ mod support;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 
-use engine::{Batch, Cache, Capture, Captured, Logits, Model, Objective, PointId, Run, Select, gradients};
-use safetensors::SafeTensors;
-use safetensors::tensor::Dtype;
+use engine::{Batch, Cache, Capture, Captured, Logits, Model, Objective, PointId, Run, Select, arch, gradients};
+use kernels::{Cpu, DType};
+use store::safetensors::Safetensors;
 
 const PROMPTS: &[&str] = &["france", "mary", "code", "emoji", "cjk", "repeats", "random-repeat"];
 const SIGNS: usize = 8;
@@ -21,13 +22,15 @@ struct Golden(BTreeMap<String, (Vec<usize>, Vec<f64>)>);
 
 impl Golden {
     fn load(prompt: &str) -> Self {
-        let bytes = fs::read(folder().join(format!("{prompt}.safetensors"))).unwrap();
-        let tensors = SafeTensors::deserialize(&bytes).unwrap().tensors().into_iter().map(|(name, view)| {
-            let values = match view.dtype() {
-                Dtype::I64 => view.data().chunks_exact(8).map(|b| i64::from_le_bytes(b.try_into().unwrap()) as f64).collect(),
-                _ => view.data().chunks_exact(4).map(|b| f64::from(f32::from_le_bytes(b.try_into().unwrap()))).collect(),
+        let path = folder().join(format!("{prompt}.safetensors"));
+        let parsed = Safetensors::parse(&store::map(&path).unwrap(), &path).unwrap();
+        let tensors = parsed.tensors.into_iter().map(|(name, stored)| {
+            let bytes = stored.bytes.as_slice();
+            let values = match stored.dtype {
+                DType::I64 => bytes.chunks_exact(8).map(|b| i64::from_le_bytes(b.try_into().unwrap()) as f64).collect(),
+                _ => bytes.chunks_exact(4).map(|b| f64::from(f32::from_le_bytes(b.try_into().unwrap()))).collect(),
             };
-            (name, (view.shape().to_vec(), values))
+            (name, (stored.shape, values))
         });
         Self(tensors.collect())
     }
@@ -39,6 +42,22 @@ impl Golden {
     fn ids(&self, name: &str) -> Vec<u32> {
         self.get(name).iter().map(|&x| x as u32).collect()
     }
+}
+
+/// SmolLM2, loaded once for all tests of a process.
+fn model() -> Option<&'static dyn Model> {
+    static MODEL: OnceLock<Option<Box<dyn Model>>> = OnceLock::new();
+    let load = || {
+        let file = store::open(&support::smollm2()?).unwrap();
+        Some(arch::build(file.config(), file.weights(), Arc::new(Cpu::new()), u64::MAX).unwrap())
+    };
+    MODEL.get_or_init(load).as_deref()
+}
+
+/// ‖x − reference‖₂ / ‖reference‖₂.
+fn relative(x: &[f64], reference: &[f64]) -> f64 {
+    let norm = |v: &mut dyn Iterator<Item = f64>| v.map(|x| x * x).sum::<f64>().sqrt();
+    norm(&mut x.iter().zip(reference).map(|(a, b)| a - b)) / norm(&mut reference.iter().copied())
 }
 
 fn folder() -> PathBuf {
@@ -81,8 +100,7 @@ fn stream(model: &dyn Model, capture: &Capture) -> Vec<Vec<f32>> {
 
 #[test]
 fn activations_equal_the_reference() {
-    let Some(model) = support::smollm2() else { return };
-    let model = &*model;
+    let Some(model) = model() else { return };
     for prompt in PROMPTS {
         let golden = Golden::load(prompt);
         let tokens = golden.ids("tokens");
@@ -100,7 +118,7 @@ fn activations_equal_the_reference() {
             }
             let last: Vec<f64> = row[row.len() - 2 * d_model..].iter().map(|&x| f64::from(x)).collect();
             for (pos, (ours, reference)) in last.chunks_exact(d_model).zip(golden.get("resid")[layer * 2 * d_model..].chunks_exact(d_model)).enumerate() {
-                let error = support::relative(ours, reference);
+                let error = relative(ours, reference);
                 assert!(error < 2e-4, "{prompt}: residual stream at layer {layer}, position {pos} of the last two: {error:e}");
             }
         }
@@ -158,14 +176,14 @@ fn check_logits(prompt: &str, golden: &Golden, logits: &[f32], n: usize) {
 
 #[test]
 fn greedy_continuations_equal_the_reference() {
-    let Some(model) = support::smollm2() else { return };
+    let Some(model) = model() else { return };
     for prompt in PROMPTS {
         let golden = Golden::load(prompt);
-        let mut cache = Cache::new(&*model, 1);
+        let mut cache = Cache::new(model, 1);
         let mut next = golden.ids("tokens");
         for (step, (&expected, gap)) in golden.ids("greedy").iter().zip(golden.get("greedy_gap")).enumerate() {
             let batch = Batch::after(&[&next], cache.lengths()).unwrap();
-            let logits = Run::new(&*model, batch).cache(&mut cache).logits(Logits::Last).go().unwrap().logits.unwrap();
+            let logits = Run::new(model, batch).cache(&mut cache).logits(Logits::Last).go().unwrap().logits.unwrap();
             let best = logits.to_f32().iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).unwrap().0 as u32;
             assert!(best == expected || *gap < 4e-3, "{prompt}: step {step}: {best} and not {expected}");
             next = vec![expected];
@@ -175,8 +193,7 @@ fn greedy_continuations_equal_the_reference() {
 
 #[test]
 fn gradients_equal_the_reference() {
-    let Some(model) = support::smollm2() else { return };
-    let model = &*model;
+    let Some(model) = model() else { return };
     for prompt in ["france", "mary"] {
         let golden = Golden::load(prompt);
         let batch = Batch::one(&golden.ids("tokens")).unwrap();
@@ -202,8 +219,7 @@ fn gradients_equal_the_reference() {
 
 #[test]
 fn a_prompt_alone_has_the_bits_it_has_in_a_batch() {
-    let Some(model) = support::smollm2() else { return };
-    let model = &*model;
+    let Some(model) = model() else { return };
     let prompts: Vec<Vec<u32>> = PROMPTS.iter().map(|p| Golden::load(p).ids("tokens")).collect();
     let wanted: Vec<PointId> = Select::resolve_all(&["blocks.29.*".parse().unwrap(), "logits".parse().unwrap()], model.spec()).unwrap();
     let run = |prompts: &[Vec<u32>]| {

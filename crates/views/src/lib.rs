@@ -1,1 +1,30 @@
-//! Placeholder.
+//! Views: questions that a person can put to a model, their answers as typed numbers, and figures of those.
+//!
+//! A [`View`] is a struct: its fields are the question's parameters, its doc comments the product's help, its file the
+//! name and its folder the shelf. Command line, web page and reference book fold over [`VIEWS`] and know none of them
+//! by name. [`AnyView`] is a view without its type.
+//!
+//! Invariants: views compute through `methods` and draw with `figure`; none writes to a terminal or reads a file by
+//! itself.
+
+mod any;
+mod cx;
+mod edits;
+mod error;
+mod opened;
+mod prompt;
+mod registry;
+mod view;
+
+pub mod attention;
+pub mod generate;
+pub mod lens;
+
+pub use any::{Answer, AnyView};
+pub use cx::{Cx, Progress, Quiet};
+pub use edits::load_edits;
+pub use error::{Error, Result};
+pub use opened::Opened;
+pub use prompt::{Encoding, Prompt, PromptRef};
+pub use registry::VIEWS;
+pub use view::{View, Why};

@@ -25,7 +25,7 @@ fn phi(x: f64) -> f64 {
 
 /// Complementary error function, to about 1e-15: the Taylor series of erf near zero, beyond it Lentz's continued
 /// fraction (Abramowitz and Stegun 7.1.6 and 7.1.14).
-pub(super) fn erfc(x: f64) -> f64 {
+pub(crate) fn erfc(x: f64) -> f64 {
     if x < 0.0 {
         return 2.0 - erfc(-x);
     }
@@ -44,13 +44,12 @@ pub(super) fn erfc(x: f64) -> f64 {
 
 pub(super) fn act(x: f64, act: Act) -> f64 {
     match act {
-        Act::Relu if x < 0.0 => 0.0,
+        Act::Relu | Act::Relu2 if x < 0.0 => 0.0,
         Act::Relu => x,
         Act::Silu => x * sigmoid(x),
         Act::Gelu => x * phi(x),
         Act::GeluTanh => 0.5 * x * (1.0 + gelu_inner(x).tanh()),
         Act::QuickGelu => x * sigmoid(1.702 * x),
-        Act::Relu2 if x < 0.0 => 0.0,
         Act::Relu2 => x * x,
         Act::Sigmoid => sigmoid(x),
         Act::Tanh => x.tanh(),

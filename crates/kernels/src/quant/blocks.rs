@@ -28,6 +28,8 @@ pub(super) fn q4_0(bytes: &[u8], out: &mut [f32]) {
         let d = f16([b[0], b[1]]);
         for i in 0..16 {
             o[i] = d * (i32::from(b[2 + i] & 15) - 8) as f32;
+        }
+        for i in 0..16 {
             o[16 + i] = d * (i32::from(b[2 + i] >> 4) - 8) as f32;
         }
     });
@@ -39,6 +41,8 @@ pub(super) fn q4_1(bytes: &[u8], out: &mut [f32]) {
         let (d, m) = (f16([b[0], b[1]]), f16([b[2], b[3]]));
         for i in 0..16 {
             o[i] = d * f32::from(b[4 + i] & 15) + m;
+        }
+        for i in 0..16 {
             o[16 + i] = d * f32::from(b[4 + i] >> 4) + m;
         }
     });

@@ -1,0 +1,167 @@
+//! The command line: what there is to be asked for.
+
+use std::path::PathBuf;
+
+use clap::{Arg, ArgAction, Command, value_parser};
+use views::AnyView;
+
+use crate::parameters::{Parameter, flags as parameter_flags, parameters};
+use crate::prose::{paragraphs, summary};
+use crate::{input, memory};
+
+/// The whole command line.
+pub(crate) fn command(views: &'static [AnyView]) -> Command {
+    Command::new("pellucid")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("A workbench for seeing through neural networks")
+        .after_help(
+            "MODEL is a file (.gguf, .safetensors), a folder with config.json, hf:OWNER/NAME from the cache of Hugging \
+             Face's tools, or a name that `pellucid models` lists.\n\nResults go to standard output, everything else to \
+             standard error. Exit status: 0 done, 1 failed, 2 bad usage.",
+        )
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .disable_help_subcommand(true)
+        .args(global())
+        .subcommands([
+            json_flag(Command::new("models").about("Lists the models on this machine")),
+            json_flag(Command::new("views").about("Lists the questions that can be asked, or explains one"))
+                .arg(Arg::new("NAME").help("The view to explain")),
+            json_flag(Command::new("points").about("Lists the places of a model that can be captured and edited"))
+                .arg(model()),
+            json_flag(Command::new("card").about("Tells what a model is: family, sizes, licence, digest")).arg(model()),
+            capture(),
+            view(views),
+            bench(),
+        ])
+}
+
+fn global() -> [Arg; 3] {
+    [
+        Arg::new("backend")
+            .long("backend")
+            .value_name("NAME")
+            .value_parser(["cpu", "naive"])
+            .default_value("cpu")
+            .global(true)
+            .help("Arithmetic: cpu (f32, fast) or naive (f64, slow, the reference)")
+            .help_heading("Everywhere"),
+        Arg::new("memory")
+            .long("memory")
+            .value_name("GIB")
+            .value_parser(memory::parse_gib)
+            .global(true)
+            .help("Memory that may be used [default: what is available]")
+            .help_heading("Everywhere"),
+        Arg::new("color")
+            .long("color")
+            .value_name("WHEN")
+            .value_parser(["auto", "always", "never"])
+            .default_value("auto")
+            .global(true)
+            .help("Colours: on a terminal, always, or never; NO_COLOR and CLICOLOR_FORCE are heeded")
+            .help_heading("Everywhere"),
+    ]
+}
+
+fn model() -> Arg {
+    Arg::new("MODEL").required(true).help("The model: a file, a folder, or a name that `pellucid models` lists")
+}
+
+fn json_flag(command: Command) -> Command {
+    command.arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print one JSON document"))
+}
+
+fn edits() -> Arg {
+    Arg::new("edit")
+        .long("edit")
+        .value_name("EDIT")
+        .action(ArgAction::Append)
+        .help("A change on the way, such as 'blocks.5.attn.z[head=3,pos=-1]=zero'; may be repeated")
+        .long_help(
+            "A change on the way: POINT[WHERE]=OP. May be repeated; edits apply in the order given.\n\
+             POINT: a name that `pellucid points` lists, or a glob (`*` crosses dots).\n\
+             WHERE: axes with indices, such as head=3,pos=-1; 2..5 is a range, 1|4 are two, negative from the end.\n\
+             OP: zero, *FACTOR, mean:CAPTURE.safetensors, +FILE:NAME, set:FILE:NAME, patch:OTHER PROMPT.",
+        )
+}
+
+fn output(forms: &'static str) -> Arg {
+    Arg::new("output").short('o').long("output").value_name("FILE").value_parser(value_parser!(PathBuf)).help(forms)
+}
+
+fn capture() -> Command {
+    let command = Command::new("capture")
+        .about("Writes activations, and gradients if asked, to a safetensors file")
+        .long_about(
+            "Writes activations to a safetensors file: a tensor of f32 for each point under its name, and the tokens as \
+             i64. One input gives tensors without a batch axis; several keep it, pad with zeros, and add their lengths.",
+        )
+        .arg(model());
+    input::flags(command).args([
+        Arg::new("point")
+            .long("point")
+            .value_name("GLOB")
+            .num_args(1..)
+            .action(ArgAction::Append)
+            .required(true)
+            .help("Points to capture: names or globs such as 'blocks.*.resid_post'; `*` crosses dots"),
+        edits(),
+        output("The file to write: FILE.safetensors").required(true),
+        Arg::new("grad")
+            .long("grad")
+            .value_name("OBJECTIVE")
+            .help("Adds grad/POINT: the gradient of `loss` or `logit:TOKEN[-TOKEN]`")
+            .long_help(
+                "Adds for each point grad/POINT, the gradient of an objective by it. `loss` is the mean cross entropy of \
+                 the next token over all positions that have one, in nats. `logit:TOKEN` is the logit of a token at the \
+                 last position (summed over prompts), `logit:TOKEN-TOKEN` the difference of two. A TOKEN is an id, or a \
+                 text that is one token: 'logit: Paris'.",
+            ),
+        Arg::new("grad-parameters")
+            .long("grad-parameters")
+            .action(ArgAction::SetTrue)
+            .requires("grad")
+            .help("Adds grad_param/NAME: the gradient by every parameter"),
+    ])
+}
+
+/// One subcommand for each view.
+fn view(views: &'static [AnyView]) -> Command {
+    Command::new("view")
+        .about("Asks a question about a model: pellucid view NAME MODEL INPUT [--PARAM VALUE]...")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand_value_name("NAME")
+        .subcommand_help_heading("Views")
+        .disable_help_subcommand(true)
+        .subcommands(views.iter().map(one_view))
+}
+
+fn one_view(view: &AnyView) -> Command {
+    let (help, parameters) = (view.help(), parameters(&view.schema()));
+    let command = Command::new(view.name)
+        .alias(format!("{}/{}", view.shelf, view.name))
+        .about(summary(&help))
+        .long_about(paragraphs(&help))
+        .arg(model());
+    let command = parameter_flags(command, &parameters);
+    let command = if parameters.iter().any(Parameter::is_prompt) { input::flags(command) } else { command };
+    json_flag(command)
+        .args([edits(), output("Write to a file: FILE.json, .csv, .svg, .png or .html").conflicts_with("json")])
+}
+
+/// Measurements inside one process, for the comparison with peers.
+fn bench() -> Command {
+    let rounds = || Arg::new("rounds").long("rounds").value_parser(value_parser!(u32).range(1..)).default_value("5");
+    Command::new("bench").hide(true).subcommand_required(true).subcommands([
+        json_flag(Command::new("capture").about("Times a pass in which every point but `result` is captured"))
+            .arg(model())
+            .arg(Arg::new("tokens-shape").long("tokens-shape").value_name("BATCHxLENGTH").default_value("1x64"))
+            .arg(rounds()),
+        json_flag(Command::new("decode").about("Times greedy generation, one token at a time"))
+            .arg(model())
+            .arg(Arg::new("tokens").long("tokens").value_parser(value_parser!(u32).range(1..)).default_value("64"))
+            .arg(rounds()),
+    ])
+}

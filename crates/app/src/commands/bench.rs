@@ -1,0 +1,78 @@
+//! `pellucid bench capture|decode MODEL`: measurements inside one process, for the comparison with peers. Hidden: what
+//! it prints is for `scripts/bench_peers.py`.
+
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use clap::ArgMatches;
+use engine::{Batch, Capture, Generation, Logits, PointId, Run};
+use serde_json::json;
+use views::{Encoding, Opened, PromptRef};
+
+use crate::failure::usage_error;
+use crate::{model, output};
+
+pub(super) fn run(matches: &ArgMatches) -> Result<()> {
+    let (name, matches) = matches.subcommand().context("bench capture or bench decode?")?;
+    let opened = model::open(matches)?;
+    let rounds = *matches.get_one::<u32>("rounds").unwrap_or(&5);
+    let document = match name {
+        "capture" => {
+            let shape = matches.get_one::<String>("tokens-shape").map_or("1x64", String::as_str);
+            capture(&opened, shape, rounds)?
+        }
+        _ => decode(&opened, *matches.get_one::<u32>("tokens").unwrap_or(&64), rounds)?,
+    };
+    output::print_json(&document)
+}
+
+/// One pass that keeps every point but each head's own contribution and the logits, which every pass returns anyway:
+/// the first, and the median of `rounds` after it.
+fn capture(opened: &Opened, shape: &str, rounds: u32) -> Result<serde_json::Value> {
+    let (model, spec) = (opened.model(), opened.model().spec());
+    let sizes = shape.split_once('x').and_then(|(n, len)| Some((n.parse::<u32>().ok()?, len.parse::<u32>().ok()?)));
+    let (prompts, length) = sizes.ok_or_else(|| usage_error("--tokens-shape is BATCHxLENGTH, such as 8x128"))?;
+    let vocabulary = spec.sizes.d_vocab.unwrap_or(1) as u32;
+    // Any tokens will do, as long as they differ.
+    let token = |i: u32| i.wrapping_mul(2_654_435_761) % vocabulary;
+    let tokens: Vec<Vec<u32>> = (0..prompts).map(|p| (0..length).map(|t| token(p * length + t)).collect()).collect();
+    let batch = Batch::new(&tokens)?;
+    let all = (0..spec.points.len()).filter_map(|i| spec.point(&spec.points[i].name));
+    let named = |id: &PointId| &spec.points[id.index()].name;
+    let points: Vec<PointId> = all.filter(|id| !named(id).ends_with("attn.result") && named(id) != "logits").collect();
+    let mut seconds = Vec::new();
+    for _ in 0..=rounds {
+        let began = Instant::now();
+        let mut kept = Capture::of(points.clone());
+        let output = Run::new(model, batch.clone()).logits(Logits::All).tap(&mut kept)?;
+        seconds.push(began.elapsed().as_secs_f64());
+        drop((kept, output));
+    }
+    Ok(json!({ "cold_seconds": seconds[0], "warm_seconds": median(&mut seconds[1..]) }))
+}
+
+/// Greedy generation after a short prompt; the time of the tokens after the first, which the prompt's pass gives.
+fn decode(opened: &Opened, tokens: u32, rounds: u32) -> Result<serde_json::Value> {
+    let prompt = PromptRef::Text("When Mary and John went to the store, John gave a drink to".into());
+    let prompt = match opened.encode(&prompt, Encoding::default()) {
+        Err(views::Error::NoTokenizer) => vec![1, 2, 3],
+        prompt => prompt?,
+    };
+    let mut rates = Vec::new();
+    for _ in 0..=rounds {
+        let mut first = None;
+        Generation::new(opened.model(), &prompt, tokens as usize + 1).go(|_| {
+            first.get_or_insert_with(Instant::now);
+            Ok(())
+        })?;
+        let seconds = first.map_or(f64::NAN, |first| first.elapsed().as_secs_f64());
+        rates.push(f64::from(tokens) / seconds);
+    }
+    Ok(json!({ "tokens_per_second": median(&mut rates[1..]) }))
+}
+
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    if values.len() % 2 == 1 { values[middle] } else { f64::midpoint(values[middle - 1], values[middle]) }
+}

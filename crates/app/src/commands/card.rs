@@ -1,0 +1,89 @@
+//! `pellucid card MODEL`
+
+use anyhow::Result;
+use clap::ArgMatches;
+use engine::Config;
+use engine::tokenizer::Description;
+use serde::Serialize;
+use serde_json::Value;
+use store::ModelFile;
+
+use crate::{model, output};
+
+/// A model's card: its JSON form is fixed. What is not known is null.
+#[derive(Serialize)]
+struct Card {
+    name: String,
+    family: &'static str,
+    parameters: u64,
+    n_layers: usize,
+    n_heads: Option<usize>,
+    n_kv_heads: Option<usize>,
+    d_model: usize,
+    d_mlp: Option<usize>,
+    d_vocab: Option<usize>,
+    n_ctx: Option<usize>,
+    dtype: Option<&'static str>,
+    tokenizer: Option<String>,
+    weights_sha256: String,
+    licence: Option<String>,
+    source: Option<String>,
+    training: Option<String>,
+}
+
+pub(super) fn run(matches: &ArgMatches) -> Result<()> {
+    let opened = model::open_to_describe(matches)?;
+    let (file, spec) = (opened.file(), opened.model().spec());
+    let sizes = &spec.sizes;
+    let card = Card {
+        name: file.name(),
+        family: spec.family,
+        parameters: spec.parameter_count(),
+        n_layers: sizes.n_layers,
+        n_heads: sizes.n_heads,
+        n_kv_heads: sizes.n_kv_heads,
+        d_model: sizes.d_model,
+        d_mlp: sizes.d_mlp,
+        d_vocab: sizes.d_vocab,
+        n_ctx: sizes.n_ctx,
+        dtype: file.dtype(),
+        tokenizer: tokenizer(file),
+        weights_sha256: file.weights_sha256()?,
+        licence: file.licence(),
+        source: source(file.config()),
+        training: None,
+    };
+    if matches.get_flag("json") {
+        return output::print_json(&card);
+    }
+    let fields = serde_json::to_value(&card)?;
+    let word = |value: &Value| match value {
+        Value::Null => "not known".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    for (name, value) in fields.as_object().into_iter().flatten() {
+        output::print_line(&format!("{name:<16}{}", word(value)))?;
+    }
+    Ok(())
+}
+
+/// The kind of tokenizer, as the files call it. One that cannot be read is not known.
+fn tokenizer(file: &ModelFile) -> Option<String> {
+    Some(match file.tokenizer_description().ok()?? {
+        Description::Gguf(found) => match found.pre {
+            Some(pre) => format!("{} ({pre})", found.model),
+            None => found.model,
+        },
+        Description::Json(_) => "tokenizer.json".to_owned(),
+    })
+}
+
+/// Where the model comes from, if its configuration says.
+fn source(config: &Config) -> Option<String> {
+    let (Config::HuggingFace(fields) | Config::Gguf(fields)) = config;
+    let keys =
+        ["general.source.url", "general.repo_url", "general.url", "general.base_model.0.repo_url", "_name_or_path"];
+    let found = keys.iter().find_map(|key| fields.get(*key)?.as_str().filter(|text| !text.is_empty()));
+    found.map(str::to_owned)
+}

@@ -1,0 +1,32 @@
+//! One file for each thing that can be asked for.
+
+mod bench;
+mod capture;
+mod card;
+mod models;
+mod objective;
+mod points;
+mod view;
+mod views;
+
+use anyhow::Result;
+use clap::ArgMatches;
+
+use ::views::AnyView;
+
+/// Does what the command line asks for.
+pub(crate) fn run(matches: &ArgMatches, all: &'static [AnyView]) -> Result<()> {
+    match matches.subcommand() {
+        Some(("models", matches)) => models::run(matches),
+        Some(("views", matches)) => views::run(matches, all),
+        Some(("points", matches)) => points::run(matches),
+        Some(("card", matches)) => card::run(matches),
+        Some(("capture", matches)) => capture::run(matches),
+        Some(("view", matches)) => match matches.subcommand() {
+            Some((name, matches)) => view::run(name, matches, all),
+            None => Ok(()),
+        },
+        Some(("bench", matches)) => bench::run(matches),
+        _ => Ok(()),
+    }
+}

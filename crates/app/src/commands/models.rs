@@ -1,0 +1,56 @@
+//! `pellucid models`
+
+use anyhow::Result;
+use clap::ArgMatches;
+use figure::{Dim, Table};
+use serde::Serialize;
+
+use crate::{colours, output};
+
+/// A model, as `models --json` tells it.
+#[derive(Serialize)]
+struct Told {
+    /// What to give as MODEL.
+    model: String,
+    name: String,
+    format: &'static str,
+    /// Null where the file does not say or cannot be read; then `problem` tells why.
+    architecture: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<String>,
+    bytes: u64,
+}
+
+pub(super) fn run(matches: &ArgMatches) -> Result<()> {
+    let told: Vec<Told> = store::models()
+        .into_iter()
+        .map(|found| {
+            let (architecture, problem) = match found.architecture {
+                Ok(name) => (Some(name), None),
+                Err(why) => (None, Some(why)),
+            };
+            let (model, name, format) = (found.reference, found.name, found.format.name());
+            Told { model, name, format, architecture, problem, bytes: found.bytes }
+        })
+        .collect();
+    if matches.get_flag("json") {
+        return output::print_json(&told);
+    }
+    if told.is_empty() {
+        let folder = store::models_folder();
+        eprintln!(
+            "no models in {} or in the cache of Hugging Face's tools; `./run models` of the source tree fetches some, \
+             or name a file: pellucid card FILE.gguf",
+            folder.display()
+        );
+        return Ok(());
+    }
+    let architecture = |model: &Told| model.architecture.clone().or_else(|| model.problem.clone()).unwrap_or_default();
+    let table = Table::new(Dim::Row)
+        .words("model", told.iter().map(|model| model.model.as_str()))
+        .words("format", told.iter().map(|model| model.format))
+        .words("architecture", told.iter().map(architecture))
+        .numbers("MB", told.iter().map(|model| model.bytes as f64 / 1e6))
+        .decimals(1);
+    output::print_table(table, &colours::style(matches))
+}

@@ -1,0 +1,80 @@
+//! `pellucid view NAME MODEL INPUT`
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::ArgMatches;
+use engine::Edit;
+use serde_json::Value;
+use views::{AnyView, Cx, PromptRef, load_edits};
+
+use crate::failure::usage_error;
+use crate::output::{self, Form};
+use crate::parameters::{given, parameters};
+use crate::waiting::Waiting;
+use crate::{colours, input, memory, model};
+
+pub(super) fn run(name: &str, matches: &ArgMatches, all: &[AnyView]) -> Result<()> {
+    let Some(view) = all.iter().find(|view| view.name == name) else {
+        return Err(usage_error(format!("there is no view `{name}`")));
+    };
+    // Everything that can be wrong without the model comes before the model is opened.
+    let file = matches.get_one::<PathBuf>("output");
+    let form = file.map(|path| Form::of(path)).transpose()?;
+    file.map_or(Ok(()), |path| output::check_place(path))?;
+    let mut edits = edits(matches)?;
+    let parameters = parameters(&view.schema());
+    let mut asked = given(matches, &parameters);
+    let mut shown = String::new();
+    if let Some(parameter) = parameters.iter().find(|parameter| parameter.is_prompt()) {
+        let prompt = input::prompt(matches)?;
+        shown = in_words(&prompt);
+        asked.insert(parameter.name.clone(), serde_json::to_value(prompt)?);
+    }
+    let opened = model::open(matches)?;
+    let encoding = input::encoding(matches);
+    let limit = memory::run_limit(model::limit(matches));
+    load_edits(&opened, &mut edits, encoding, limit).map_err(|error| model::name_damage(&opened, error))?;
+    let for_people = file.is_none() && !matches.get_flag("json");
+    let waiting = Waiting::new(for_people && std::io::stdout().is_terminal());
+    let mut cx = Cx::new(&opened).edits(&edits).encoding(encoding).progress(&waiting);
+    if let Some(bytes) = limit {
+        cx = cx.memory(bytes);
+    }
+    let answer = view.run(Value::Object(asked), &cx);
+    waiting.finish();
+    let answer = answer.map_err(|error| model::name_damage(&opened, error))?;
+    if matches.get_flag("json") {
+        return output::print_answer(&*answer);
+    }
+    let mut figure = answer.figure();
+    let changed = matches.get_many::<String>("edit").into_iter().flatten().map(|edit| format!("edit {edit}"));
+    let provenance: Vec<String> = [opened.file().name(), shown].into_iter().chain(changed).collect();
+    figure.about_mut().provenance =
+        provenance.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ");
+    match (file, form) {
+        (Some(path), Some(form)) => {
+            output::write(path, form, &*answer, &figure)?;
+            eprintln!("wrote {}", path.display());
+            Ok(())
+        }
+        _ => output::print_figure(&figure, &colours::style(matches)),
+    }
+}
+
+/// The edits that were given, not loaded yet.
+pub(super) fn edits(matches: &ArgMatches) -> Result<Vec<Edit>> {
+    let texts = matches.get_many::<String>("edit").into_iter().flatten();
+    texts.map(|text| text.parse::<Edit>().map_err(Into::into)).collect()
+}
+
+/// A prompt in a few words, for the line that says what a figure is of.
+fn in_words(prompt: &PromptRef) -> String {
+    const MOST: usize = 60;
+    let text = match prompt {
+        PromptRef::Text(text) => format!("\"{text}\""),
+        PromptRef::Tokens(ids) => format!("tokens {}", ids.iter().map(u32::to_string).collect::<Vec<_>>().join(",")),
+    };
+    if text.chars().count() <= MOST { text } else { format!("{}…", text.chars().take(MOST).collect::<String>()) }
+}

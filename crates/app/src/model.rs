@@ -1,0 +1,70 @@
+//! From MODEL on the command line to an opened model.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Result;
+use clap::ArgMatches;
+use kernels::{Backend, Cpu, Naive};
+use views::Opened;
+
+use crate::failure::usage_error;
+use crate::memory;
+
+/// The path that MODEL means: a file or folder, `hf:OWNER/NAME`, or a name that `pellucid models` lists.
+pub(crate) fn locate(reference: &str) -> Result<PathBuf> {
+    let path = PathBuf::from(reference);
+    if path.exists() || reference.contains(['/', '\\', ':']) {
+        return Ok(store::resolve(reference)?);
+    }
+    let found: Vec<_> = store::models().into_iter().filter(|model| model.name == reference).collect();
+    match found.as_slice() {
+        [] => Ok(path),
+        [one] => Ok(store::resolve(&one.reference)?),
+        several => {
+            let references: Vec<&str> = several.iter().map(|model| model.reference.as_str()).collect();
+            Err(usage_error(format!("several models are called `{reference}`; name one: {}", references.join(", "))))
+        }
+    }
+}
+
+/// The reference that was given.
+pub(crate) fn reference(matches: &ArgMatches) -> &str {
+    matches.get_one::<String>("MODEL").map_or("", String::as_str)
+}
+
+/// Opens the model that was named, ready to run.
+pub(crate) fn open(matches: &ArgMatches) -> Result<Opened> {
+    let backend: Arc<dyn Backend> = match matches.get_one::<String>("backend").map(String::as_str) {
+        Some("naive") => Arc::new(Naive),
+        _ => Arc::new(Cpu::new()),
+    };
+    let budget = memory::weights_budget(limit(matches));
+    Ok(Opened::open(&locate(reference(matches))?, backend, budget)?)
+}
+
+/// Opens the model to be described only: weights stay where they are.
+pub(crate) fn open_to_describe(matches: &ArgMatches) -> Result<Opened> {
+    Ok(Opened::open(&locate(reference(matches))?, Arc::new(Cpu::new()), 0)?)
+}
+
+/// What `--memory` says.
+pub(crate) fn limit(matches: &ArgMatches) -> Option<u64> {
+    matches.get_one::<u64>("memory").copied()
+}
+
+/// Adds to an error about numbers that are not finite which tensors of the file hold such numbers.
+pub(crate) fn name_damage(opened: &Opened, error: views::Error) -> views::Error {
+    let views::Error::Engine(engine::Error::NotFinite { point, culprit }) = error else { return error };
+    let weights = opened.file().weights();
+    let damaged = weights.not_finite();
+    let named = |names: &[&str]| names.iter().take(3).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let culprit = match damaged.as_slice() {
+        [] => format!("{culprit}; the weights themselves are finite"),
+        [name] => format!("{culprit}; tensor `{name}` of the file holds values that are not finite"),
+        names => {
+            format!("{culprit}; {} tensors of the file hold values that are not finite: {}", names.len(), named(names))
+        }
+    };
+    engine::Error::NotFinite { point, culprit }.into()
+}

@@ -1,0 +1,101 @@
+//! Where results go: JSON or text on standard output, or a file in the form that its ending says.
+
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use anyhow::Result;
+use figure::render::{self, TextStyle};
+use figure::{Figure, Table};
+use serde::Serialize;
+use store::WholeFile;
+use views::Answer;
+
+use crate::failure::usage_error;
+
+/// The forms that an answer can be written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    Json,
+    Csv,
+    Svg,
+    Png,
+    Html,
+}
+
+impl Form {
+    /// The form that a file's ending says.
+    pub(crate) fn of(path: &Path) -> Result<Self> {
+        let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+        Ok(match ending.as_str() {
+            "json" => Self::Json,
+            "csv" => Self::Csv,
+            "svg" => Self::Svg,
+            "png" => Self::Png,
+            "html" | "htm" => Self::Html,
+            _ => {
+                let why = "the ending says the form: .json, .csv, .svg, .png or .html";
+                return Err(usage_error(format!("{}: {why}", path.display())));
+            }
+        })
+    }
+}
+
+/// Fails early where a file could not be written later.
+pub(crate) fn check_place(path: &Path) -> Result<()> {
+    WholeFile::create(path).map(drop).map_err(Into::into)
+}
+
+/// Writes an answer to a file, whole or not at all.
+pub(crate) fn write(path: &Path, form: Form, answer: &dyn Answer, figure: &Figure) -> Result<()> {
+    let mut file = WholeFile::create(path)?;
+    match form {
+        Form::Json => {
+            let mut buffered = BufWriter::new(file.file());
+            answer.write_json(&mut buffered).map_err(|error| in_file(path, error))?;
+            buffered.write_all(b"\n").and_then(|()| buffered.flush()).map_err(|error| in_file(path, error))?;
+        }
+        Form::Csv => file.write(render::csv(figure).as_bytes())?,
+        Form::Svg => file.write(render::svg(figure).as_bytes())?,
+        Form::Png => file.write(&render::png(figure))?,
+        Form::Html => file.write(render::html(figure).as_bytes())?,
+    }
+    file.finish()?;
+    Ok(())
+}
+
+fn in_file(path: &Path, error: impl Into<anyhow::Error>) -> anyhow::Error {
+    anyhow::anyhow!("{}: cannot write: {}", path.display(), error.into())
+}
+
+/// Prints a document as JSON.
+pub(crate) fn print_json(document: &impl Serialize) -> Result<()> {
+    let mut out = io::stdout().lock();
+    serde_json::to_writer_pretty(&mut out, document)?;
+    writeln!(out)?;
+    Ok(out.flush()?)
+}
+
+/// Prints an answer as JSON, on one line: it may be long.
+pub(crate) fn print_answer(answer: &dyn Answer) -> Result<()> {
+    let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+    answer.write_json(&mut out)?;
+    writeln!(out)?;
+    Ok(out.flush()?)
+}
+
+/// Prints a line of text that may come from outside.
+pub(crate) fn print_line(line: &str) -> Result<()> {
+    Ok(writeln!(io::stdout(), "{}", figure::visible(line))?)
+}
+
+/// Prints a figure as text.
+pub(crate) fn print_figure(figure: &Figure, style: &TextStyle) -> Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(render::text(figure, style).as_bytes())?;
+    Ok(out.flush()?)
+}
+
+/// Prints a table as text.
+pub(crate) fn print_table(table: Table, style: &TextStyle) -> Result<()> {
+    print_figure(&table.into(), style)
+}

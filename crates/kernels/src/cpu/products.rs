@@ -1,0 +1,121 @@
+//! Products of activations with weights, and their derivatives.
+
+use super::gemm::{Left, Product, Right};
+use super::isa::Isa;
+use super::weights::{Packed, Rows};
+use crate::{Buffer, Floats};
+
+/// x `[rows, terms]` · right `[terms, columns]`.
+fn whole<R: Right>(isa: Isa, x: &[f32], right: &R, terms: usize, columns: usize, start: Option<&[f32]>) -> Buffer {
+    let rows = rows_of(x, terms);
+    let mut out = Floats::unspecified(rows * columns);
+    let left = Left { values: x, row: terms, step: 1 };
+    Product { left, rows, right, columns, terms, start, first: 0, out_row: columns }.run(isa, &mut out);
+    out.into()
+}
+
+pub(super) fn linear(isa: Isa, x: &[f32], w: &Packed, outs: usize, ins: usize, bias: Option<&[f32]>) -> Buffer {
+    whole(isa, x, &w.forward(0..ins), ins, outs, bias)
+}
+
+pub(super) fn linear_columns(
+    isa: Isa,
+    x: &[f32],
+    w: &Packed,
+    ins: usize,
+    bias: Option<&[f32]>,
+    columns: &[u32],
+) -> Buffer {
+    let bias: Option<Vec<f32>> = bias.map(|bias| columns.iter().map(|&o| bias[o as usize]).collect());
+    linear(isa, x, &w.choose(columns), columns.len(), ins, bias.as_deref())
+}
+
+pub(super) fn linear_dx(isa: Isa, dy: &[f32], w: &Packed, outs: usize, ins: usize) -> Buffer {
+    whole(isa, dy, &w.backward(0..ins), outs, ins, None)
+}
+
+pub(super) fn linear_dw(isa: Isa, dy: &[f32], x: &[f32], outs: usize, ins: usize) -> Buffer {
+    let terms = rows_of(dy, outs).max(rows_of(x, ins));
+    assert!(dy.len() == terms * outs && x.len() == terms * ins, "dy and x have the same rows");
+    let mut out = Floats::unspecified(outs * ins);
+    let left = Left { values: dy, row: 1, step: outs };
+    let right = Rows { values: x, width: ins, first: 0, columns: ins };
+    let product = Product { left, rows: outs, right: &right, columns: ins, terms, start: None, first: 0, out_row: ins };
+    product.run(isa, &mut out);
+    out.into()
+}
+
+pub(super) fn linear_heads(isa: Isa, z: &[f32], w: &Packed, d_model: usize, ins: usize, heads: usize) -> Buffer {
+    let (rows, d_head) = (rows_of(z, ins), ins / heads);
+    let mut out = Floats::unspecified(rows * heads * d_model);
+    for h in 0..heads {
+        let left = Left { values: &z[(h * d_head).min(z.len())..], row: ins, step: 1 };
+        let right = w.forward(h * d_head..(h + 1) * d_head);
+        let product = Product {
+            left,
+            rows,
+            right: &right,
+            columns: d_model,
+            terms: d_head,
+            start: None,
+            first: h * d_model,
+            out_row: heads * d_model,
+        };
+        product.run(isa, &mut out);
+    }
+    out.into()
+}
+
+pub(super) fn linear_heads_dz(isa: Isa, dy: &[f32], w: &Packed, d_model: usize, ins: usize, heads: usize) -> Buffer {
+    let (rows, d_head) = (rows_of(dy, heads * d_model), ins / heads);
+    let mut out = Floats::unspecified(rows * ins);
+    for h in 0..heads {
+        let left = Left { values: &dy[(h * d_model).min(dy.len())..], row: heads * d_model, step: 1 };
+        let right = w.backward(h * d_head..(h + 1) * d_head);
+        let product = Product {
+            left,
+            rows,
+            right: &right,
+            columns: d_head,
+            terms: d_model,
+            start: None,
+            first: h * d_head,
+            out_row: ins,
+        };
+        product.run(isa, &mut out);
+    }
+    out.into()
+}
+
+pub(super) fn linear_heads_dw(isa: Isa, dy: &[f32], z: &[f32], heads: usize, d_head: usize, d_model: usize) -> Buffer {
+    let ins = heads * d_head;
+    let terms = rows_of(z, ins);
+    assert_eq!(dy.len(), terms * heads * d_model, "dy and z have the same rows");
+    let mut out = Floats::unspecified(d_model * ins);
+    for h in 0..heads {
+        let left = Left { values: &dy[(h * d_model).min(dy.len())..], row: 1, step: heads * d_model };
+        let right = Rows { values: z, width: ins, first: h * d_head, columns: d_head };
+        let product = Product {
+            left,
+            rows: d_model,
+            right: &right,
+            columns: d_head,
+            terms,
+            start: None,
+            first: h * d_head,
+            out_row: ins,
+        };
+        product.run(isa, &mut out);
+    }
+    out.into()
+}
+
+/// Rows of `x`, which are `width` wide. Of width 0 there are none.
+pub(super) fn rows_of(x: &[f32], width: usize) -> usize {
+    if width == 0 {
+        assert!(x.is_empty());
+        return 0;
+    }
+    assert_eq!(x.len() % width, 0, "{} elements are not rows of {width}", x.len());
+    x.len() / width
+}

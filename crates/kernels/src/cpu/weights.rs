@@ -1,0 +1,213 @@
+//! Weight matrices as the f32 backend holds them, and as products read them.
+
+use std::ops::Range;
+
+use super::gemm::{CHUNK, Right, with_scratch};
+use super::isa::Isa;
+use super::pool;
+use super::tile::COLUMNS;
+use super::transpose;
+use crate::{Floats, Residency, Source};
+
+/// A weight matrix `[outs, ins]`.
+#[derive(Debug)]
+pub(crate) struct Packed {
+    isa: Isa,
+    outs: usize,
+    ins: usize,
+    form: Form,
+}
+
+#[derive(Debug)]
+enum Form {
+    /// Panels of 48 outputs, `[panel][ins][48]`; the last panel's missing outputs are zero.
+    Panels(Floats),
+    /// As it lies in its file.
+    Stored(Source),
+}
+
+impl Packed {
+    pub(super) fn new(isa: Isa, source: &Source, residency: Residency) -> Self {
+        let (outs, ins) = source.shape();
+        let form = match residency {
+            Residency::Expanded => {
+                Form::Panels(panels(outs, ins, |panel, out| expand(isa, source, panel, 0..ins, out)))
+            }
+            Residency::Stored => Form::Stored(source.clone()),
+        };
+        Self { isa, outs, ins, form }
+    }
+
+    /// Row-major `[outs, ins]`.
+    pub(super) fn unpack(&self) -> Vec<f32> {
+        let mut out = vec![0.0; self.outs * self.ins];
+        pool::pieces(&mut out, self.ins.max(1), |o, row| self.row(o, row));
+        out
+    }
+
+    /// Row `o` of the matrix, into `ins` elements.
+    pub(super) fn row(&self, o: usize, out: &mut [f32]) {
+        assert!(o < self.outs, "row {o} of {}", self.outs);
+        match &self.form {
+            Form::Panels(values) => {
+                let panel = &values[o / COLUMNS * self.ins * COLUMNS..];
+                for (x, row) in out.iter_mut().zip(panel.chunks_exact(COLUMNS)) {
+                    *x = row[o % COLUMNS];
+                }
+            }
+            Form::Stored(source) => source.read_matrix_row(o, out),
+        }
+    }
+
+    /// The matrix made of the given rows of this one, in panels.
+    pub(super) fn choose(&self, rows: &[u32]) -> Self {
+        let form = Form::Panels(panels(rows.len(), self.ins, |panel, out| {
+            let rows = &rows[panel * COLUMNS..rows.len().min((panel + 1) * COLUMNS)];
+            let mut dense = Floats::unspecified(rows.len() * self.ins);
+            for (&o, dense) in rows.iter().zip(dense.chunks_exact_mut(self.ins.max(1))) {
+                self.row(o as usize, dense);
+            }
+            transpose::into_panel(self.isa, &dense, self.ins, rows.len(), self.ins, out);
+        }));
+        Self { isa: self.isa, outs: rows.len(), ins: self.ins, form }
+    }
+
+    /// Its transpose `[ins, outs]` as right side, of which only the inputs `ins` take part.
+    pub(super) fn forward(&self, ins: Range<usize>) -> Forward<'_> {
+        assert!(ins.end <= self.ins);
+        Forward { weights: self, first: ins.start }
+    }
+
+    /// Itself `[outs, ins]` as right side, of which only the inputs `ins` take part.
+    pub(super) fn backward(&self, ins: Range<usize>) -> Backward<'_> {
+        assert!(ins.end <= self.ins);
+        Backward { weights: self, ins }
+    }
+}
+
+/// Fills panels of `columns` columns, each by `fill(panel, [terms, 48])`.
+fn panels(columns: usize, terms: usize, fill: impl Fn(usize, &mut [f32]) + Sync) -> Floats {
+    let mut values = Floats::unspecified(columns.div_ceil(COLUMNS) * terms * COLUMNS);
+    pool::pieces(&mut values, (terms * COLUMNS).max(1), fill);
+    values
+}
+
+/// Inputs `terms` of the outputs of a panel, as `[terms, 48]`.
+fn expand(isa: Isa, source: &Source, panel: usize, terms: Range<usize>, out: &mut [f32]) {
+    let outs = panel * COLUMNS..source.shape().0.min((panel + 1) * COLUMNS);
+    if source.transposed {
+        for (k, out) in terms.zip(out.chunks_exact_mut(COLUMNS)) {
+            source.read_part(k, outs.clone(), &mut out[..outs.len()]);
+            out[outs.len()..].fill(0.0);
+        }
+        return;
+    }
+    with_scratch(|scratch| {
+        scratch.reset(outs.len() * CHUNK.min(terms.len()));
+        for first in terms.clone().step_by(CHUNK) {
+            let part = first..terms.end.min(first + CHUNK);
+            let rows = &mut scratch[..outs.len() * part.len()];
+            for (o, row) in outs.clone().zip(rows.chunks_exact_mut(part.len())) {
+                source.read_part(o, part.clone(), row);
+            }
+            let out = &mut out[(first - terms.start) * COLUMNS..];
+            transpose::into_panel(isa, rows, part.len(), outs.len(), part.len(), out);
+        }
+    });
+}
+
+/// The right side of products: terms are the inputs from `first` on, columns are outputs.
+pub(super) struct Forward<'w> {
+    weights: &'w Packed,
+    first: usize,
+}
+
+impl Right for Forward<'_> {
+    fn expands(&self) -> bool {
+        matches!(self.weights.form, Form::Stored(_))
+    }
+
+    fn panel<'a>(&'a self, panel: usize, terms: Range<usize>, scratch: &'a mut Floats) -> &'a [f32] {
+        let ins = self.first + terms.start..self.first + terms.end;
+        match &self.weights.form {
+            Form::Panels(values) => {
+                let panel = &values[panel * self.weights.ins * COLUMNS..];
+                &panel[ins.start * COLUMNS..ins.end * COLUMNS]
+            }
+            Form::Stored(source) => {
+                scratch.reset(terms.len() * COLUMNS);
+                expand(self.weights.isa, source, panel, ins, scratch);
+                scratch
+            }
+        }
+    }
+}
+
+/// The right side of derivatives: terms are outputs, columns are the inputs `ins`.
+pub(super) struct Backward<'w> {
+    weights: &'w Packed,
+    ins: Range<usize>,
+}
+
+impl Right for Backward<'_> {
+    fn expands(&self) -> bool {
+        true
+    }
+
+    fn panel<'a>(&'a self, panel: usize, terms: Range<usize>, scratch: &'a mut Floats) -> &'a [f32] {
+        let first = self.ins.start + panel * COLUMNS;
+        let ins = first..self.ins.end.min(first + COLUMNS);
+        scratch.reset(terms.len() * COLUMNS);
+        match &self.weights.form {
+            Form::Panels(values) => {
+                // Terms begin at a multiple of 48: each panel of outputs is a square to transpose.
+                for (i, out) in scratch.chunks_mut(COLUMNS * COLUMNS).enumerate() {
+                    let panel = terms.start / COLUMNS + i;
+                    let square = &values[(panel * self.weights.ins + ins.start) * COLUMNS..][..ins.len() * COLUMNS];
+                    transpose::into_panel(self.weights.isa, square, COLUMNS, ins.len(), out.len() / COLUMNS, out);
+                }
+            }
+            Form::Stored(source) if source.transposed => {
+                with_scratch(|rows| {
+                    rows.reset(ins.len() * terms.len());
+                    for (i, row) in ins.clone().zip(rows.chunks_exact_mut(terms.len().max(1))) {
+                        source.read_part(i, terms.clone(), row);
+                    }
+                    transpose::into_panel(self.weights.isa, rows, terms.len(), ins.len(), terms.len(), scratch);
+                });
+            }
+            Form::Stored(source) => {
+                for (o, out) in terms.zip(scratch.chunks_exact_mut(COLUMNS)) {
+                    source.read_part(o, ins.clone(), &mut out[..ins.len()]);
+                    out[ins.len()..].fill(0.0);
+                }
+            }
+        }
+        scratch
+    }
+}
+
+/// Activations `[terms, width]` as right side: columns `first..` of each row.
+pub(super) struct Rows<'a> {
+    pub(super) values: &'a [f32],
+    pub(super) width: usize,
+    pub(super) first: usize,
+    pub(super) columns: usize,
+}
+
+impl Right for Rows<'_> {
+    fn expands(&self) -> bool {
+        true
+    }
+
+    fn panel<'a>(&'a self, panel: usize, terms: Range<usize>, scratch: &'a mut Floats) -> &'a [f32] {
+        let count = COLUMNS.min(self.columns - panel * COLUMNS);
+        let first = self.first + panel * COLUMNS;
+        scratch.reset(terms.len() * COLUMNS);
+        for (row, out) in terms.zip(scratch.chunks_exact_mut(COLUMNS)) {
+            out[..count].copy_from_slice(&self.values[row * self.width + first..][..count]);
+            out[count..].fill(0.0);
+        }
+        scratch
+    }
+}

@@ -1,0 +1,103 @@
+//! A view without its type.
+
+use std::io::Write;
+
+use engine::Spec;
+use figure::Figure;
+use schemars::Schema;
+use serde_json::Value;
+
+use crate::{Cx, Error, Result, View, Why};
+
+/// A view by its functions alone, so that all of them fit in one list.
+#[derive(Clone, Copy)]
+pub struct AnyView {
+    /// The folder it is kept in.
+    pub shelf: &'static str,
+    /// What it is asked for by.
+    pub name: &'static str,
+    /// Raised when the same question gets other numbers than before.
+    pub revision: u32,
+    schema: fn() -> Schema,
+    output_schema: fn() -> Schema,
+    example: fn() -> Result<Value, serde_json::Error>,
+    fits: fn(&Spec) -> Result<(), Why>,
+    run: fn(Value, &Cx<'_>) -> Result<Box<dyn Answer>>,
+}
+
+/// An answer, ready to be written or drawn.
+pub trait Answer {
+    /// Writes the typed output as one JSON document.
+    fn write_json(&self, to: &mut dyn Write) -> Result<(), serde_json::Error>;
+
+    /// Draws it.
+    fn figure(&self) -> Figure;
+}
+
+struct Answered<V: View>(V::Output);
+
+impl<V: View> Answer for Answered<V> {
+    fn write_json(&self, to: &mut dyn Write) -> Result<(), serde_json::Error> {
+        serde_json::to_writer(to, &self.0)
+    }
+
+    fn figure(&self) -> Figure {
+        V::draw(&self.0)
+    }
+}
+
+impl AnyView {
+    /// A view, by its place in the registry.
+    pub const fn of<V: View>(shelf: &'static str, name: &'static str) -> Self {
+        Self {
+            shelf,
+            name,
+            revision: V::REVISION,
+            schema: || schemars::schema_for!(V),
+            output_schema: || schemars::schema_for!(V::Output),
+            example: || serde_json::to_value(V::example()),
+            fits: V::fits,
+            run: run::<V>,
+        }
+    }
+
+    /// The JSON schema of its parameters, with doc comments as descriptions.
+    pub fn schema(&self) -> Schema {
+        (self.schema)()
+    }
+
+    /// The JSON schema of its output.
+    pub fn output_schema(&self) -> Schema {
+        (self.output_schema)()
+    }
+
+    /// Its doc comment.
+    pub fn help(&self) -> String {
+        let schema = self.schema();
+        schema.get("description").and_then(Value::as_str).unwrap_or_default().to_owned()
+    }
+
+    /// Parameters that any model that fits can answer.
+    pub fn example(&self) -> Result<Value, serde_json::Error> {
+        (self.example)()
+    }
+
+    /// Whether a model has what it needs.
+    pub fn fits(&self, spec: &Spec) -> Result<(), Why> {
+        (self.fits)(spec)
+    }
+
+    /// Asks, with parameters as JSON.
+    pub fn run(&self, parameters: Value, cx: &Cx<'_>) -> Result<Box<dyn Answer>> {
+        self.fits(cx.model().spec()).map_err(|why| Error::Unfit { view: self.name, why })?;
+        (self.run)(parameters, cx).map_err(|error| match error {
+            Error::Parameters { why, .. } => Error::Parameters { view: self.name, why },
+            error => error,
+        })
+    }
+}
+
+fn run<V: View>(parameters: Value, cx: &Cx<'_>) -> Result<Box<dyn Answer>> {
+    let view: V = serde_json::from_value(parameters).map_err(|e| Error::Parameters { view: "", why: e.to_string() })?;
+    Ok(Box::new(Answered::<V>(view.run(cx)?)))
+}

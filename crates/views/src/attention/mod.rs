@@ -1,0 +1,3 @@
+//! Where attention heads look.
+
+pub mod pattern;

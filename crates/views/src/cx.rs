@@ -1,0 +1,138 @@
+//! What a view may use while it runs.
+
+use engine::tokenizer::{Message, Special, Tokenizer};
+use engine::{Edit, Model};
+use methods::Subject;
+
+use crate::{Encoding, Error, Opened, Prompt, PromptRef, Result};
+
+/// What a view may use while it runs: the model, the edits that are in force, and a line to whoever asked.
+pub struct Cx<'a> {
+    opened: &'a Opened,
+    edits: &'a [Edit],
+    encoding: Encoding,
+    memory: Option<u64>,
+    progress: &'a dyn Progress,
+}
+
+/// Whoever waits for an answer.
+pub trait Progress {
+    /// Told how much is done of how much. `false` asks for an end.
+    fn tick(&self, done: u64, of: u64) -> bool;
+
+    /// Shown a piece of the answer's text as soon as it is there.
+    fn show(&self, text: &str);
+}
+
+/// Waits without a word.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Quiet;
+
+impl Progress for Quiet {
+    fn tick(&self, _: u64, _: u64) -> bool {
+        true
+    }
+
+    fn show(&self, _: &str) {}
+}
+
+impl<'a> Cx<'a> {
+    /// A model, without edits or limits.
+    pub fn new(opened: &'a Opened) -> Self {
+        Self { opened, edits: &[], encoding: Encoding::default(), memory: None, progress: &Quiet }
+    }
+
+    /// Edits in force, their values loaded (see [`crate::load_edits`]).
+    pub fn edits(mut self, edits: &'a [Edit]) -> Self {
+        self.edits = edits;
+        self
+    }
+
+    /// How text becomes tokens.
+    pub fn encoding(mut self, encoding: Encoding) -> Self {
+        self.encoding = encoding;
+        self
+    }
+
+    /// Bytes that a pass may take.
+    pub fn memory(mut self, bytes: u64) -> Self {
+        self.memory = Some(bytes);
+        self
+    }
+
+    /// Who waits.
+    pub fn progress(mut self, progress: &'a dyn Progress) -> Self {
+        self.progress = progress;
+        self
+    }
+
+    /// The network.
+    pub fn model(&self) -> &'a dyn Model {
+        self.opened.model()
+    }
+
+    /// The tokenizer, if the model has one.
+    pub fn tokenizer(&self) -> Result<Option<&'a Tokenizer>> {
+        self.opened.tokenizer()
+    }
+
+    /// The edits in force.
+    pub fn edits_in_force(&self) -> &'a [Edit] {
+        self.edits
+    }
+
+    /// Bytes that a pass may take, if there is a limit.
+    pub fn memory_limit(&self) -> Option<u64> {
+        self.memory
+    }
+
+    /// Tells how much is done; an error when the answer is no longer wanted.
+    pub fn tick(&self, done: u64, of: u64) -> engine::Result<()> {
+        if self.progress.tick(done, of) { Ok(()) } else { Err(engine::Error::Cancelled) }
+    }
+
+    /// Shows a piece of the answer's text as soon as it is there.
+    pub fn show(&self, text: &str) {
+        self.progress.show(text);
+    }
+
+    /// Reads a prompt.
+    pub fn prompt(&self, prompt: &PromptRef) -> Result<Prompt> {
+        let ids = self.opened.encode(prompt, self.encoding)?;
+        Ok(Prompt { words: self.words(&ids)?, ids })
+    }
+
+    /// The text of each token; its id in brackets where the model has no tokenizer.
+    pub fn words(&self, ids: &[u32]) -> Result<Vec<String>> {
+        let tokenizer = self.tokenizer()?;
+        let word = |&id: &u32| tokenizer.map_or_else(|| format!("[{id}]"), |tokenizer| tokenizer.token_text(id));
+        Ok(ids.iter().map(word).collect())
+    }
+
+    /// What `methods` are asked about: the model and a prompt under the edits in force.
+    pub fn subject<'b>(&'b self, tokens: &'b [u32]) -> Subject<'b> {
+        Subject { model: self.model(), tokens, edits: self.edits, memory: self.memory }
+    }
+}
+
+impl Opened {
+    /// The tokens of a prompt, at least one, all of the model's vocabulary.
+    pub fn encode(&self, prompt: &PromptRef, encoding: Encoding) -> Result<Vec<u32>> {
+        let ids = match prompt {
+            PromptRef::Tokens(ids) => ids.clone(),
+            PromptRef::Text(text) => {
+                let tokenizer = self.tokenizer()?.ok_or(Error::NoTokenizer)?;
+                if encoding.chat {
+                    let message = Message { role: "user".into(), content: text.clone() };
+                    // The template writes the special tokens itself.
+                    tokenizer.encode(&tokenizer.apply_chat(&[message], true)?, Special::None)?
+                } else {
+                    tokenizer.encode(text, encoding.special)?
+                }
+            }
+        };
+        // The batch's own check, made here so that every view refuses an empty prompt in the same words.
+        engine::Batch::one(&ids)?;
+        Ok(ids)
+    }
+}

@@ -1,0 +1,86 @@
+//! Loading what edits refer to: files, captures, other prompts.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use engine::{Array, Axis, Batch, Capture, Dim, Edit, Logits, Point, PointId, Reference, Run, Select};
+use store::read_array;
+
+use crate::{Encoding, Opened, PromptRef, Result};
+
+/// Loads the values of edits, so that they can be run: arrays from files, means of captures, and what other prompts
+/// have at the edited points. Other prompts are read as `encoding` says, and run without edits.
+pub fn load_edits(opened: &Opened, edits: &mut [Edit], encoding: Encoding, memory: Option<u64>) -> Result<()> {
+    let spec = opened.model().spec();
+    let mut runs: HashMap<(Select, String), Capture> = HashMap::new();
+    for edit in edits {
+        let point = edit.point.clone();
+        edit.load(spec, |reference, id| match reference {
+            Reference::File(name) => Ok(bare(read_array(name)?)),
+            Reference::Mean(artifact) => mean(artifact, &spec.points[id.index()]),
+            Reference::Prompt(text) => {
+                let key = (point.clone(), text.to_owned());
+                if !runs.contains_key(&key) {
+                    let tokens = opened.encode(&PromptRef::Text(text.to_owned()), encoding)?;
+                    runs.insert(key.clone(), activations(opened, &tokens, point.resolve(spec)?, memory)?);
+                }
+                of_prompt(&runs[&key], id)
+            }
+        })?;
+    }
+    Ok(())
+}
+
+/// What a prompt has at some points.
+fn activations(opened: &Opened, tokens: &[u32], points: Vec<PointId>, memory: Option<u64>) -> Result<Capture> {
+    let mut capture = Capture::of(points);
+    let run = Run::new(opened.model(), Batch::one(tokens)?).logits(Logits::None);
+    match memory {
+        Some(bytes) => run.memory(bytes),
+        None => run,
+    }
+    .tap(&mut capture)?;
+    Ok(capture)
+}
+
+fn of_prompt(capture: &Capture, id: PointId) -> Result<Array> {
+    let none = || engine::Error::Input("the other prompt's run did not meet the point".into());
+    let captured = capture.get(id).ok_or_else(none)?;
+    let (axes, shape) = captured.shape(0);
+    Ok(Array { axes: Some(axes), shape, data: captured.prompt(0) })
+}
+
+/// The mean over positions of a capture that `pellucid capture` wrote: `FILE`, where the array is called like the point,
+/// or `FILE:NAME`. An array that has no positions any more is taken as it is.
+fn mean(artifact: &str, point: &Point) -> Result<Array> {
+    let bare_file = Path::new(artifact).extension().is_some_and(|ending| ending == "npy");
+    let named = bare_file || artifact.contains(".safetensors:");
+    let reference = if named { artifact.to_owned() } else { format!("{artifact}:{}", point.name) };
+    let mut array = bare(read_array(&reference)?);
+    let axes = point.axes.iter().map(|(axis, _)| *axis);
+    match (array.shape.len() + 1).checked_sub(point.axes.len()) {
+        Some(0) => Ok(array),
+        Some(1) => {
+            array.axes = Some(axes.collect());
+            Ok(array.mean_over_positions(None)?)
+        }
+        // A capture of several prompts has a batch in front, and says how long each prompt is.
+        Some(2) => {
+            array.axes = Some(std::iter::once(Axis::new(Dim::Batch)).chain(axes).collect());
+            let file = reference.split_once(".safetensors:").map_or(artifact, |(file, _)| file);
+            let file = file.strip_suffix(".safetensors").unwrap_or(file);
+            let lengths = read_array(&format!("{file}.safetensors:lengths"))?.values;
+            Ok(array.mean_over_positions(Some(&lengths.iter().map(|&n| n as usize).collect::<Vec<_>>()))?)
+        }
+        _ => Err(engine::Error::Misfit {
+            edit: format!("mean:{artifact}"),
+            point: point.name.clone(),
+            why: format!("the array has shape {:?}, which is not a capture of this point", array.shape),
+        }
+        .into()),
+    }
+}
+
+fn bare(array: store::Array) -> Array {
+    Array { axes: None, shape: array.shape, data: array.values }
+}

@@ -1,0 +1,40 @@
+//! What can go wrong when a question is put to a model.
+
+use crate::Why;
+
+/// The views' result.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What can go wrong when a question is put to a model.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The network, the prompt or an edit.
+    #[error(transparent)]
+    Engine(#[from] engine::Error),
+    /// A file.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// Parameters that do not fit the view's schema.
+    #[error("parameters of `{view}`: {why}")]
+    Parameters {
+        /// The view.
+        view: &'static str,
+        /// What was expected.
+        why: String,
+    },
+    /// A model that lacks what the view looks at.
+    #[error("`{view}` cannot be asked about this model: {why}")]
+    Unfit {
+        /// The view.
+        view: &'static str,
+        /// What is missing.
+        why: Why,
+    },
+    /// A text for a model that has no tokenizer.
+    #[error("the model has no tokenizer, so it cannot read text: give token ids instead (--tokens 3,5,113)")]
+    NoTokenizer,
+    /// Numbers of an answer that do not fit its axes: an error of the view.
+    #[error("the view made an array whose numbers do not fit its axes: {0}")]
+    Array(#[from] figure::ArrayError),
+}

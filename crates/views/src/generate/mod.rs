@@ -1,0 +1,3 @@
+//! Text that the network writes.
+
+pub mod sample;

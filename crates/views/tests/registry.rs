@@ -1,0 +1,213 @@
+//! What every view in the registry promises, whatever it shows.
+
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use engine::{Edit, Error as EngineError};
+use kernels::{Backend, Cpu, Naive};
+use serde_json::Value;
+use views::{AnyView, Cx, Error, Opened, Progress, VIEWS};
+
+fn tiny(name: &str, backend: Arc<dyn Backend>) -> Opened {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden").join(name);
+    Opened::open(&folder, backend, u64::MAX).unwrap()
+}
+
+fn json(view: &AnyView, cx: &Cx<'_>) -> Vec<u8> {
+    let mut written = Vec::new();
+    view.run(view.example().unwrap(), cx).unwrap().write_json(&mut written).unwrap();
+    written
+}
+
+/// Words that a schema says of each property, with the path to it.
+fn descriptions(schema: &Value, path: &str, found: &mut Vec<(String, Option<String>)>) {
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        let text = property["description"].as_str().map(str::to_owned);
+        found.push((format!("{path}.{name}"), text));
+    }
+}
+
+#[test]
+fn names_are_unique_and_places_are_told() {
+    let names: BTreeSet<&str> = VIEWS.iter().map(|view| view.name).collect();
+    assert_eq!(names.len(), VIEWS.len(), "a view's shelf may be left out, so its name is its own");
+    for view in VIEWS {
+        for word in [view.name, view.shelf] {
+            assert!(word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_'), "{word}");
+        }
+        assert!(view.revision >= 1);
+    }
+}
+
+#[test]
+fn every_view_and_field_is_explained() {
+    for view in VIEWS {
+        let help = view.help();
+        assert!(help.len() > 200 && help.contains("\n\n"), "{}: a summary line, then how to read it", view.name);
+        let first = help.split("\n\n").next().unwrap();
+        assert!(first.ends_with('.') && first.len() < 100, "{}: the first line is the summary: {first}", view.name);
+        let mut found = Vec::new();
+        descriptions(view.schema().as_value(), view.name, &mut found);
+        descriptions(view.output_schema().as_value(), &format!("{}'s output", view.name), &mut found);
+        assert!(found.len() > 5);
+        for (place, text) in found {
+            // A prompt's format says how it is given, its own comment what it is for.
+            assert!(text.is_some_and(|text| text.len() > 10 && text.ends_with(['.', ')'])), "{place} lacks a comment");
+        }
+    }
+}
+
+#[test]
+fn parameters_do_not_take_the_names_of_general_flags() {
+    let taken = [
+        "prompt_file",
+        "tokens",
+        "special",
+        "chat",
+        "edit",
+        "output",
+        "json",
+        "help",
+        "backend",
+        "memory",
+        "color",
+        "MODEL",
+    ];
+    for view in VIEWS {
+        for name in view.schema().as_value()["properties"].as_object().unwrap().keys() {
+            assert!(!taken.contains(&name.as_str()), "{}: {name}", view.name);
+        }
+    }
+}
+
+#[test]
+fn examples_are_answered_the_same_every_time() {
+    for name in ["llama", "qwen3"] {
+        let opened = tiny(name, Arc::new(Cpu::new()));
+        for view in VIEWS {
+            view.fits(opened.model().spec()).unwrap();
+            let answer = json(view, &Cx::new(&opened));
+            assert!(answer == json(view, &Cx::new(&opened)), "{}", view.name);
+            let figure = view.run(view.example().unwrap(), &Cx::new(&opened)).unwrap().figure();
+            assert!(!figure.about().title.is_empty() && !figure.about().caption.is_empty(), "{}", view.name);
+        }
+    }
+}
+
+#[test]
+fn outputs_have_the_fields_of_their_schema_and_nothing_else() {
+    let opened = tiny("llama", Arc::new(Cpu::new()));
+    for view in VIEWS {
+        let answer: Value = serde_json::from_slice(&json(view, &Cx::new(&opened))).unwrap();
+        let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
+        assert_eq!(keys(&answer), keys(&view.output_schema().as_value()["properties"]), "{}", view.name);
+        for (name, array) in answer.as_object().unwrap().iter().filter(|(_, value)| value.is_object()) {
+            let shape: Vec<u64> = array["shape"].as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).collect();
+            assert_eq!(shape.iter().product::<u64>(), array["data"].as_array().unwrap().len() as u64, "{name}");
+        }
+    }
+}
+
+#[test]
+fn outputs_and_parameters_survive_json() {
+    fn check<
+        V: views::View<Output: serde::de::DeserializeOwned + PartialEq + std::fmt::Debug> + PartialEq + std::fmt::Debug,
+    >(
+        opened: &Opened,
+    ) {
+        let question = V::example();
+        let back: V = serde_json::from_value(serde_json::to_value(&question).unwrap()).unwrap();
+        assert_eq!(back, question);
+        let answer = question.run(&Cx::new(opened)).unwrap();
+        let text = serde_json::to_string(&answer).unwrap();
+        let back: V::Output = serde_json::from_str(&text).unwrap();
+        assert_eq!(serde_json::to_string(&back).unwrap(), text);
+        // NaN is not equal to itself, so the figures are compared by what they say.
+        let drawn = |output| serde_json::to_string(&V::draw(output)).unwrap();
+        assert_eq!(drawn(&back), drawn(&answer));
+    }
+    let opened = tiny("llama", Arc::new(Cpu::new()));
+    check::<views::lens::logit_lens::LogitLens>(&opened);
+    check::<views::lens::next_tokens::NextTokens>(&opened);
+    check::<views::attention::pattern::Pattern>(&opened);
+    check::<views::generate::sample::Sample>(&opened);
+}
+
+/// Asks for an end at the n-th tick.
+struct Impatient {
+    patience: Cell<u32>,
+    ticks: RefCell<Vec<(u64, u64)>>,
+}
+
+impl Progress for Impatient {
+    fn tick(&self, done: u64, of: u64) -> bool {
+        self.ticks.borrow_mut().push((done, of));
+        let left = self.patience.get();
+        self.patience.set(left.saturating_sub(1));
+        left > 0
+    }
+
+    fn show(&self, _: &str) {}
+}
+
+#[test]
+fn every_view_can_be_cancelled_and_tells_how_far_it_is() {
+    let opened = tiny("llama", Arc::new(Cpu::new()));
+    for view in VIEWS {
+        for patience in 0..2 {
+            let impatient = Impatient { patience: Cell::new(patience), ticks: RefCell::default() };
+            let cx = Cx::new(&opened).progress(&impatient);
+            let error = view.run(view.example().unwrap(), &cx).err().unwrap();
+            assert!(matches!(error, Error::Engine(EngineError::Cancelled)), "{}: {error}", view.name);
+        }
+        let patient = Impatient { patience: Cell::new(u32::MAX), ticks: RefCell::default() };
+        view.run(view.example().unwrap(), &Cx::new(&opened).progress(&patient)).unwrap();
+        let ticks = patient.ticks.into_inner();
+        assert!(ticks.is_sorted() && ticks.iter().all(|(done, of)| done <= of), "{}: {ticks:?}", view.name);
+    }
+}
+
+#[test]
+fn edits_are_in_force_in_every_view() {
+    let opened = tiny("llama", Arc::new(Cpu::new()));
+    let edits: [Edit; 1] = ["blocks.0.attn.pattern[src=0]=zero".parse().unwrap()];
+    for view in VIEWS {
+        let plain = json(view, &Cx::new(&opened));
+        assert!(plain != json(view, &Cx::new(&opened).edits(&edits)), "{}", view.name);
+    }
+}
+
+#[test]
+fn both_backends_give_the_same_tokens() {
+    let (fast, slow) = (tiny("mistral", Arc::new(Cpu::new())), tiny("mistral", Arc::new(Naive)));
+    for view in VIEWS {
+        let [a, b]: [Value; 2] =
+            [&fast, &slow].map(|opened| serde_json::from_slice(&json(view, &Cx::new(opened))).unwrap());
+        for name in ["ids", "top_ids", "rank_of_final", "actual_rank"] {
+            assert_eq!(a[name], b[name], "{}: {name}", view.name);
+        }
+    }
+}
+
+#[test]
+fn wrong_parameters_are_told() {
+    let opened = tiny("llama", Arc::new(Cpu::new()));
+    for view in VIEWS {
+        let mut parameters = view.example().unwrap();
+        parameters["colour"] = Value::from("red");
+        let error = view.run(parameters, &Cx::new(&opened)).err().unwrap();
+        assert!(matches!(&error, Error::Parameters { view: name, .. } if *name == view.name), "{error}");
+        let mut parameters = view.example().unwrap();
+        parameters["prompt"] = Value::from("text, and no tokenizer");
+        let error = view.run(parameters, &Cx::new(&opened)).err().unwrap();
+        assert!(matches!(error, Error::NoTokenizer), "{error}");
+        let mut parameters = view.example().unwrap();
+        parameters["prompt"] = Value::Array(vec![]);
+        let error = view.run(parameters, &Cx::new(&opened)).err().unwrap();
+        assert!(matches!(error, Error::Engine(EngineError::Input(_))), "{error}");
+    }
+}
