@@ -33,11 +33,16 @@ answer is nowhere near the top; it climbs from block 23 on, and comes first only
 call view logit_lens "$model" --prompt "$prompt"
 
 stop "Which head looks where?" \
-  "Head 0 of block 23 looks from the last word back at ' Mary': it can carry the answer over."
+  "All 270 heads at once, by what they attend to: the token before, what followed the same token earlier (induction),
+earlier copies of the same token, the first token. Most heads rest on the first token when they have nothing to do."
+call view pattern "$model" --prompt "$prompt"
+
+stop "A head that fetches the answer" \
+  "Head 0 of block 23 looks from the last word (bottom row) back at ' Mary': it can carry the name over."
 call view pattern "$model" --prompt "$prompt" --layer 23 --head 0
 
-stop "And this one?" \
-  "Head 0 of block 20 looks at the second ' John': the name that is already taken."
+stop "A head that sees the name already taken" \
+  "Head 0 of block 20 looks from the last word at the second ' John'."
 call view pattern "$model" --prompt "$prompt" --layer 20 --head 0
 
 stop "What changes when a head is removed?" \

@@ -97,6 +97,7 @@ fn capture() -> Command {
             "Writes activations to a safetensors file: a tensor of f32 for each point under its name, and the tokens as \
              i64. One input gives tensors without a batch axis; several keep it, pad with zeros, and add their lengths.",
         )
+        .override_usage("pellucid capture MODEL INPUT --point GLOB... [--edit EDIT]... -o FILE.safetensors")
         .arg(model());
     input::flags(command).args([
         Arg::new("point")
@@ -144,6 +145,10 @@ fn one_view(view: &AnyView) -> Command {
         .alias(format!("{}/{}", view.shelf, view.name))
         .about(summary(&help))
         .long_about(paragraphs(&help))
+        .override_usage(format!(
+            "pellucid view {} MODEL INPUT [--PARAM VALUE]... [--edit EDIT]... [--json | -o FILE]",
+            view.name
+        ))
         .arg(model());
     let command = parameter_flags(command, &parameters);
     let command = if parameters.iter().any(Parameter::is_prompt) { input::flags(command) } else { command };

@@ -17,6 +17,7 @@ const LONGEST_FILE: u64 = 64 << 20;
 /// Adds the flags of INPUT to a command.
 pub(crate) fn flags(command: Command) -> Command {
     command
+        .next_help_heading("Input")
         .args([
             Arg::new("prompt")
                 .long("prompt")
@@ -47,6 +48,7 @@ pub(crate) fn flags(command: Command) -> Command {
                 .action(ArgAction::SetTrue)
                 .help("Put the text into the model's chat template, as the user's message"),
         ])
+        .next_help_heading(None)
         .group(ArgGroup::new("input").args(["prompt", "prompt-file", "tokens"]).multiple(true).required(true))
 }
 

@@ -1,6 +1,6 @@
 //! From MODEL on the command line to an opened model.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -17,7 +17,8 @@ pub(crate) fn locate(reference: &str) -> Result<PathBuf> {
     if path.exists() || reference.contains(['/', '\\', ':']) {
         return Ok(store::resolve(reference)?);
     }
-    let found: Vec<_> = store::models().into_iter().filter(|model| model.name == reference).collect();
+    let is_called = |model: &store::Found| model.name == reference || Path::new(&model.reference).ends_with(reference);
+    let found: Vec<_> = store::models().into_iter().filter(is_called).collect();
     match found.as_slice() {
         [] => Ok(path),
         [one] => Ok(store::resolve(&one.reference)?),

@@ -83,9 +83,9 @@ pub(crate) fn print_answer(answer: &dyn Answer) -> Result<()> {
     Ok(out.flush()?)
 }
 
-/// Prints a line of text that may come from outside.
-pub(crate) fn print_line(line: &str) -> Result<()> {
-    Ok(writeln!(io::stdout(), "{}", figure::visible(line))?)
+/// Prints text of the program's own.
+pub(crate) fn print(text: &str) -> Result<()> {
+    Ok(io::stdout().write_all(text.as_bytes())?)
 }
 
 /// Prints a figure as text.

@@ -13,7 +13,7 @@ fn help_tells_what_there_is() {
     for told in ["models", "views", "points", "card", "capture", "view", "--backend", "--memory", "Exit status"] {
         assert!(ran.stdout.contains(told), "{told}");
     }
-    assert!(!ran.stdout.contains("bench"), "measurements are for a script");
+    assert!(!ran.stdout.contains("  bench"), "measurements are for a script");
     assert!(ok(&["--version"]).stdout.starts_with("pellucid "));
     let ran = run(&[]);
     assert_eq!((ran.status, ran.stdout.as_str()), (2, ""));

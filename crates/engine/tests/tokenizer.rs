@@ -48,7 +48,12 @@ fn check(name: &str, tokenizer: &Tokenizer) {
         }
         let found = (hash_ids(&ids), fnv(tokenizer.decode(&ids).bytes()));
         assert_eq!(found.0, expected[2 * i], "{name}: text {i}, {text:?}, is {ids:?} here");
-        assert_eq!(found.1, expected[2 * i + 1], "{name}: text {i}, {text:?}, is {:?} again here", tokenizer.decode(&ids));
+        assert_eq!(
+            found.1,
+            expected[2 * i + 1],
+            "{name}: text {i}, {text:?}, is {:?} again here",
+            tokenizer.decode(&ids)
+        );
     }
 }
 
@@ -61,7 +66,8 @@ fn from_json(name: &str) -> Tokenizer {
 fn keys(name: &str, model: &str, pre: Option<&str>) -> GgufDescription {
     let file = json(&format!("{name}/tokenizer.json"));
     let (model_json, added) = (&file["model"], file["added_tokens"].as_array().unwrap());
-    let vocab = model_json["vocab"].as_object().unwrap().iter().map(|(token, id)| (id.as_u64().unwrap(), token.clone()));
+    let vocab =
+        model_json["vocab"].as_object().unwrap().iter().map(|(token, id)| (id.as_u64().unwrap(), token.clone()));
     let more = added.iter().map(|token| (token["id"].as_u64().unwrap(), token["content"].as_str().unwrap().to_owned()));
     let mut tokens: Vec<(u64, String)> = vocab.chain(more).collect();
     tokens.sort();
@@ -215,7 +221,10 @@ fn a_token_is_found_by_what_it_looks_like() {
     assert_ne!(llama3.id_of(" the"), llama3.id_of("the"));
     assert_eq!(llama3.token_text(llama3.id_of("\\xE4").unwrap()), "\\xE4");
     let llama2 = from_json("llama2");
-    assert_eq!((llama2.id_of("\n"), llama2.id_of("\\xE4"), llama2.id_of("<s>")), (Some(3 + 10), Some(3 + 0xE4), Some(1)));
+    assert_eq!(
+        (llama2.id_of("\n"), llama2.id_of("\\xE4"), llama2.id_of("<s>")),
+        (Some(3 + 10), Some(3 + 0xE4), Some(1))
+    );
 }
 
 #[test]
@@ -228,7 +237,10 @@ fn streaming_gives_what_decoding_gives() {
             pieces.push(stream.finish());
             assert_eq!(pieces.concat(), tokenizer.decode(&ids));
             // Characters come whole: nothing is replaced that was not so in the text.
-            assert!(pieces.iter().all(|p| !p.contains('\u{FFFD}')) || text.contains('\u{FFFD}'), "{text:?}: {pieces:?}");
+            assert!(
+                pieces.iter().all(|p| !p.contains('\u{FFFD}')) || text.contains('\u{FFFD}'),
+                "{text:?}: {pieces:?}"
+            );
         }
     }
     let tokenizer = from_json("llama3");
@@ -262,7 +274,12 @@ fn chats_are_written_as_transformers_writes_them() {
 #[test]
 fn templates_come_from_either_source() {
     let say = [Message { role: "user".into(), content: "hi".into() }];
-    assert!(from_json("qwen2").apply_chat(&say, true).unwrap().ends_with("<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n"));
+    assert!(
+        from_json("qwen2")
+            .apply_chat(&say, true)
+            .unwrap()
+            .ends_with("<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n")
+    );
     let mut keys = llama3_keys();
     let without = from_keys(&keys);
     assert!(!without.has_chat_template());

@@ -2,13 +2,17 @@
 //!
 //! A forward pass that keeps every activation writes hundreds of megabytes of memory, and the first touch of a small
 //! page costs the operating system more than computing what is written to it. So blocks are cut from regions of huge
-//! pages, and blocks that are let go wait for the next buffer of their size. A request that finds none first gives
+//! pages where those are quick to get ([`huge_pages`]), and blocks that are let go wait for the next buffer of their size. A request that finds none first gives
 //! back as much memory of regions nobody uses as it takes, so that the process holds little more than it once needed.
+
+mod huge_pages;
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::collections::BTreeMap;
 use std::ptr::NonNull;
 use std::sync::{Mutex, PoisonError};
+
+use huge_pages::HUGE_PAGE;
 
 /// Bytes that every block starts at a multiple of: a cache line, and the widest vector.
 pub(crate) const ALIGN: usize = 64;
@@ -18,7 +22,6 @@ const CUT: usize = 64 << 10;
 const OWN_REGION: usize = 4 << 20;
 /// Bytes of a region that is cut into blocks.
 const REGION: usize = 32 << 20;
-const HUGE_PAGE: usize = 2 << 20;
 /// Waiting blocks never take more bytes than this.
 const MOST_WAITING: usize = 1 << 30;
 
@@ -112,7 +115,7 @@ impl Region {
         let given = allocate(layout);
         // SAFETY: the allocation has a huge page more than `bytes`.
         let start = unsafe { given.add(given.align_offset(HUGE_PAGE)) };
-        advise_huge_pages(start, bytes);
+        huge_pages::ask_for(start, bytes);
         Self { given, layout, start, bytes, cut: 0, blocks: 0, idle: 0 }
     }
 
@@ -135,16 +138,6 @@ impl Drop for Region {
         unsafe { dealloc(self.given.as_ptr(), self.layout) };
     }
 }
-
-#[cfg(target_os = "linux")]
-fn advise_huge_pages(start: NonNull<u8>, bytes: usize) {
-    // SAFETY: the range was just allocated, and the call changes how it is mapped, not what it holds. Where the
-    // system has no huge pages it fails and nothing is lost.
-    unsafe { libc::madvise(start.as_ptr().cast(), bytes, libc::MADV_HUGEPAGE) };
-}
-
-#[cfg(not(target_os = "linux"))]
-fn advise_huge_pages(_start: NonNull<u8>, _bytes: usize) {}
 
 fn with_arena<R>(f: impl FnOnce(&mut Arena) -> R) -> R {
     static ARENA: Mutex<Arena> = Mutex::new(Arena::new());

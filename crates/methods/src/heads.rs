@@ -9,7 +9,7 @@ use engine::{Closure, Edit, Error, Logits, Op, Result, Spec, Value};
 use rand_core::{Rng, SeedableRng};
 use rand_pcg::Pcg64;
 
-use crate::Subject;
+use crate::{Subject, Tick};
 
 /// The attention patterns of some layers and heads.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,8 +36,8 @@ impl Patterns {
     }
 }
 
-/// The patterns of the prompt: of one layer or all, of one head or all.
-pub fn patterns(subject: Subject<'_>, layer: Option<usize>, head: Option<usize>) -> Result<Patterns> {
+/// The patterns of the prompt: of one layer or all, of one head or all. `tick` is told at each layer.
+pub fn patterns(subject: Subject<'_>, layer: Option<usize>, head: Option<usize>, tick: Tick<'_>) -> Result<Patterns> {
     let spec = subject.model.spec();
     let ids = spec.per_layer("attn.pattern");
     let n_heads = spec.sizes.n_heads.unwrap_or(0);
@@ -50,7 +50,10 @@ pub fn patterns(subject: Subject<'_>, layer: Option<usize>, head: Option<usize>)
     let each = positions * positions;
     let mut data = Vec::with_capacity(layers.len() * heads.len() * each);
     // Taken head by head while the pass goes on, so that the layers' whole patterns need not be held.
+    let (mut met, of) = (0, layers.len() as u64);
     let mut tap = Closure::at(layers.iter().map(|&layer| ids[layer]).collect(), |seen| {
+        tick(met, of)?;
+        met += 1;
         let pattern = seen.tensor.data.to_f32();
         for &head in &heads {
             data.extend_from_slice(&pattern[head * each..(head + 1) * each]);

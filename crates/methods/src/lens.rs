@@ -33,9 +33,11 @@ pub struct LogitLens {
 pub fn logit_lens(subject: Subject<'_>, k: usize, tick: Tick<'_>) -> Result<LogitLens> {
     subject.check_k(k)?;
     let vocabulary = subject.vocabulary()?;
-    let stream = Stream::of(subject, true)?;
+    let positions = subject.tokens.len();
+    // The pass is one half of the way, the lens the other.
+    let stream = Stream::of(subject, true, &mut |row, rows| tick(row * positions as u64, 2 * rows * positions as u64))?;
     let backend = &**subject.model.backend();
-    let (layers, positions) = (stream.layers(), subject.tokens.len());
+    let layers = stream.layers();
     let cells = layers * positions;
     let mut lens = LogitLens {
         layers,
@@ -45,14 +47,14 @@ pub fn logit_lens(subject: Subject<'_>, k: usize, tick: Tick<'_>) -> Result<Logi
         kl_to_final: vec![0.0; cells],
         rank_of_final: vec![0; cells],
     };
-    let mut done = 0;
+    let mut done = cells as u64;
     for start in (0..positions).step_by(POSITIONS.min(stream.rows_at_once())) {
         let chosen = start..(start + POSITIONS.min(stream.rows_at_once())).min(positions);
         let together = (stream.rows_at_once() / chosen.len()).max(1);
         let last = stream.logprobs(layers - 1..layers, chosen.clone())?.remove(0);
         let first_tokens = backend.top_k(&last, vocabulary, 1).ids;
         for from in (0..layers).step_by(together) {
-            tick(done, cells as u64)?;
+            tick(done, 2 * cells as u64)?;
             let rows = stream.logprobs(from..(from + together).min(layers), chosen.clone())?;
             done += (rows.len() * chosen.len()) as u64;
             for (layer, row) in (from..).zip(&rows) {
@@ -73,6 +75,6 @@ pub fn logit_lens(subject: Subject<'_>, k: usize, tick: Tick<'_>) -> Result<Logi
             }
         }
     }
-    tick(cells as u64, cells as u64)?;
+    tick(done, done)?;
     Ok(lens)
 }

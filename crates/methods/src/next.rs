@@ -24,13 +24,15 @@ pub struct NextTokens {
 pub fn next_tokens(subject: Subject<'_>, k: usize, tick: Tick<'_>) -> Result<NextTokens> {
     subject.check_k(k)?;
     let vocabulary = subject.vocabulary()?;
-    let stream = Stream::of(subject, false)?;
-    let backend = &**subject.model.backend();
     let positions = subject.tokens.len();
+    let total = 2 * positions as u64;
+    // The pass is one half of the way, the logits the other.
+    let stream = Stream::of(subject, false, &mut |row, rows| tick(row * positions as u64 / rows, total))?;
+    let backend = &**subject.model.backend();
     let mut found =
         NextTokens { top_ids: vec![], top_probs: vec![], actual_logprob: vec![], actual_rank: vec![], entropy: vec![] };
     for start in (0..positions).step_by(stream.rows_at_once()) {
-        tick(start as u64, positions as u64)?;
+        tick((positions + start) as u64, total)?;
         let chosen = start..(start + stream.rows_at_once()).min(positions);
         let logprobs = stream.logprobs(0..1, chosen.clone())?.remove(0);
         let top = backend.top_k(&logprobs, vocabulary, k);
@@ -43,7 +45,7 @@ pub fn next_tokens(subject: Subject<'_>, k: usize, tick: Tick<'_>) -> Result<Nex
             found.entropy.push(entropy(row));
         }
     }
-    tick(positions as u64, positions as u64)?;
+    tick(total, total)?;
     Ok(found)
 }
 

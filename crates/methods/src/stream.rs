@@ -3,10 +3,10 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use engine::{Capture, Error, Logits, Result, Tensor, unembed};
+use engine::{Capture, Error, Logits, PointId, Result, Seen, Tap, Tensor, unembed};
 use kernels::{Buffer, Span};
 
-use crate::Subject;
+use crate::{Subject, Tick};
 
 /// Bytes that logits may take at once: they are as wide as the vocabulary, and there is a row for every layer and
 /// position.
@@ -25,26 +25,24 @@ pub(crate) struct Stream<'a> {
 }
 
 impl<'a> Stream<'a> {
-    /// Runs the model and keeps the chosen rows: all of them, or only the last.
-    pub(crate) fn of(subject: Subject<'a>, every_layer: bool) -> Result<Self> {
+    /// Runs the model and keeps the chosen rows: all of them, or only the last. `tick` is told after each row.
+    pub(crate) fn of(subject: Subject<'a>, every_layer: bool, tick: Tick<'_>) -> Result<Self> {
         let spec = subject.model.spec();
         let mut ids = spec.per_layer("resid_post");
         let Some(&last) = ids.last() else {
             return Err(Error::Input("the model has no residual stream (no point `resid_post`)".into()));
         };
-        if every_layer {
-            ids.extend(spec.point("embed"));
-            ids.sort_unstable();
-        } else {
-            ids = vec![last];
-        }
+        ids.extend(spec.point("embed"));
+        ids.sort_unstable();
+        let kept = if every_layer { ids.clone() } else { vec![last] };
         let mut behind = false;
         for edit in subject.edits {
             behind |= edit.point.resolve(spec)?.iter().any(|&id| id > last);
         }
-        let mut capture = Capture::of(ids.clone());
-        let output = subject.run(if behind { Logits::All } else { Logits::None })?.tap(&mut capture)?;
-        let rows = ids.iter().filter_map(|&id| capture.get(id)).map(|captured| captured.data.clone()).collect();
+        let mut watch = Watch { capture: Capture::of(kept.clone()), rows: &ids, met: 0, tick };
+        let output = subject.run(if behind { Logits::All } else { Logits::None })?.tap(&mut watch)?;
+        let row = |&id: &PointId| watch.capture.get(id).map(|captured| captured.data.clone());
+        let rows = kept.iter().filter_map(row).collect();
         Ok(Self { vocabulary: subject.vocabulary()?, d_model: spec.sizes.d_model, subject, rows, said: output.logits })
     }
 
@@ -77,6 +75,30 @@ impl<'a> Stream<'a> {
         // One NaN or infinity among a row's logits makes all its log-probabilities NaN.
         let damaged = |x: &Buffer| x.to_f32().chunks_exact(self.vocabulary).any(|row| row[0].is_nan());
         if logprobs.iter().any(damaged) { Err(self.subject.not_finite()) } else { Ok(logprobs) }
+    }
+}
+
+/// Keeps some rows of the stream, and tells at each row how far the pass is.
+struct Watch<'a> {
+    capture: Capture,
+    rows: &'a [PointId],
+    met: u64,
+    tick: Tick<'a>,
+}
+
+impl Tap for Watch<'_> {
+    fn wants(&self, id: PointId) -> bool {
+        self.rows.binary_search(&id).is_ok()
+    }
+
+    fn keeps(&self) -> bool {
+        true
+    }
+
+    fn at(&mut self, seen: Seen<'_>) -> Result<Option<Tensor>> {
+        (self.tick)(self.met, self.rows.len() as u64)?;
+        self.met += 1;
+        if self.capture.wants(seen.id) { self.capture.at(seen) } else { Ok(None) }
     }
 }
 

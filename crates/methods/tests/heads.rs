@@ -16,16 +16,16 @@ fn patterns_are_hugging_faces() {
     let golden = Golden::new("qwen3");
     let model = golden.model(Arc::new(Cpu::new()));
     let subject = Subject { model: &*model, tokens: &golden.tokens, edits: &[], memory: None };
-    let all = patterns(subject, None, None).unwrap();
+    let all = patterns(subject, None, None, &mut |_, _| Ok(())).unwrap();
     let n = golden.tokens.len();
     assert_eq!((all.layers.as_slice(), all.heads.as_slice(), all.positions), (&[0, 1][..], &[0, 1, 2, 3][..], n));
     let known: Vec<f64> = (0..2).flat_map(|i| golden.known(&format!("blocks.{i}.attn.pattern"))).collect();
     assert_eq!(all.data.len(), known.len());
     assert!(all.data.iter().zip(&known).all(|(x, known)| (f64::from(*x) - known).abs() < 1e-5));
-    let one = patterns(subject, Some(1), Some(2)).unwrap();
+    let one = patterns(subject, Some(1), Some(2), &mut |_, _| Ok(())).unwrap();
     assert_eq!(one.data, all.data[6 * n * n..7 * n * n]);
-    assert!(matches!(patterns(subject, Some(2), None), Err(Error::Input(_))));
-    assert!(matches!(patterns(subject, None, Some(4)), Err(Error::Input(_))));
+    assert!(matches!(patterns(subject, Some(2), None, &mut |_, _| Ok(())), Err(Error::Input(_))));
+    assert!(matches!(patterns(subject, None, Some(4), &mut |_, _| Ok(())), Err(Error::Input(_))));
 }
 
 /// A head that gives all its attention to one source, chosen for each destination.

@@ -91,8 +91,12 @@ impl Gguf {
 
     /// The elements of the array under a key, if there is one.
     pub fn array(&self, key: &str) -> Result<Option<Vec<Meta>>> {
+        self.array_of(key, |value| value)
+    }
+
+    fn array_of<T>(&self, key: &str, convert: impl Fn(Meta) -> T) -> Result<Option<Vec<T>>> {
         let Some(Meta::Array(array)) = self.meta.get(key) else { return Ok(None) };
-        array.values(self.bytes.as_slice()).map(Some).map_err(|why| self.bad_key(key, why))
+        array.map(self.bytes.as_slice(), convert).map(Some).map_err(|why| self.bad_key(key, why))
     }
 
     /// The metadata as the engine takes it. Long arrays, and those of the tokenizer, are left out.

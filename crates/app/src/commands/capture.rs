@@ -7,10 +7,11 @@ use anyhow::{Context, Result};
 use clap::ArgMatches;
 use engine::{Batch, Captured, Closure, Edit, Error, Logits, PointId, Run, Select, diagnose, gradients};
 use store::{Announced, Captures, Element};
-use views::{Opened, load_edits};
+use views::{Opened, Progress, load_edits};
 
 use super::{objective, view};
 use crate::failure::usage_error;
+use crate::waiting::Waiting;
 use crate::{input, memory, model, output};
 
 pub(super) fn run(matches: &ArgMatches) -> Result<()> {
@@ -31,13 +32,15 @@ pub(super) fn run(matches: &ArgMatches) -> Result<()> {
     let tokens = prompts.iter().map(|prompt| opened.encode(prompt, encoding)).collect::<views::Result<Vec<_>>>()?;
     let about = matches.get_many::<String>("edit").into_iter().flatten().cloned().collect::<Vec<_>>().join("; ");
     let job = Job { opened: &opened, batch: Batch::new(&tokens)?, edits: &edits, about, points: &points, limit };
+    let waiting = Waiting::new(false);
     let written = match matches.get_one::<String>("grad") {
         Some(text) => {
             let objective = objective::parse(text, tokens.len(), opened.tokenizer()?)?;
             job.differentiate(path, text, &objective, matches.get_flag("grad-parameters"))
         }
-        None => job.capture(path),
+        None => job.capture(path, &waiting),
     };
+    waiting.finish();
     let count = written.map_err(|error| match error.downcast::<views::Error>() {
         Ok(error) => model::name_damage(&opened, error).into(),
         Err(error) => error,
@@ -58,10 +61,14 @@ struct Job<'a> {
 
 impl Job<'_> {
     /// Writes each activation while the pass goes on, so that none is held longer than it lives.
-    fn capture(&self, path: &Path) -> Result<usize> {
+    fn capture(&self, path: &Path, waiting: &Waiting) -> Result<usize> {
         let mut file = self.create(path, self.points.iter().map(|&id| self.announce(id, "")).collect(), &[])?;
-        let mut failed = None;
+        let (mut failed, mut met) = (None, 0);
         let mut tap = Closure::at(self.points.to_vec(), |seen| {
+            if !waiting.tick(met, self.points.len() as u64) {
+                return Err(Error::Cancelled);
+            }
+            met += 1;
             let captured =
                 Captured { point: seen.point.clone(), batch: seen.batch.clone(), data: seen.tensor.data.clone() };
             match self.write(&mut file, "", &captured) {

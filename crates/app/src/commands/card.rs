@@ -63,7 +63,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<()> {
         other => other.to_string(),
     };
     for (name, value) in fields.as_object().into_iter().flatten() {
-        output::print_line(&format!("{name:<16}{}", word(value)))?;
+        output::print(&format!("{name:<16}{}\n", figure::visible(&word(value))))?;
     }
     Ok(())
 }

@@ -2,14 +2,13 @@
 
 use anyhow::Result;
 use clap::ArgMatches;
-use figure::{Dim, Figure, Group, Table, Text};
 use schemars::Schema;
 use serde::Serialize;
 use views::AnyView;
 
 use crate::failure::usage_error;
 use crate::parameters::{Parameter, parameters};
-use crate::prose::{paragraphs, summary};
+use crate::prose::{definitions, paragraphs, summary, wrapped};
 use crate::{colours, output};
 
 /// A view, as `views --json` tells it.
@@ -37,16 +36,15 @@ fn told(view: &AnyView) -> Told {
 }
 
 pub(super) fn run(matches: &ArgMatches, all: &[AnyView]) -> Result<()> {
-    let style = colours::style(matches);
+    let width = colours::style(matches).width.min(100);
     let Some(name) = matches.get_one::<String>("NAME") else {
         if matches.get_flag("json") {
             return output::print_json(&all.iter().map(told).collect::<Vec<_>>());
         }
-        let table = Table::new(Dim::Row)
-            .words("view", all.iter().map(|view| format!("{}/{}", view.shelf, view.name)))
-            .words("what it shows", all.iter().map(|view| summary(&view.help())))
-            .caption("`pellucid views NAME` explains one; `pellucid view NAME MODEL --prompt TEXT` asks it.");
-        return output::print_table(table, &style);
+        let told = |view: &AnyView| (format!("{}/{}", view.shelf, view.name), summary(&view.help()));
+        let list = definitions(&all.iter().map(told).collect::<Vec<_>>(), width);
+        let more = "`pellucid views NAME` explains one; `pellucid view NAME MODEL --prompt TEXT` asks it.";
+        return output::print(&format!("{list}\n{more}\n"));
     };
     let named = |view: &&AnyView| view.name == name || format!("{}/{}", view.shelf, view.name) == *name;
     let Some(view) = all.iter().find(named) else {
@@ -56,29 +54,31 @@ pub(super) fn run(matches: &ArgMatches, all: &[AnyView]) -> Result<()> {
     if matches.get_flag("json") {
         return output::print_json(&told(view));
     }
-    output::print_figure(&explained(view), &style)
+    output::print(&explained(view, width))
 }
 
 /// A view's help, parameters and output, to read.
-fn explained(view: &AnyView) -> Figure {
-    let parameters = parameters(&view.schema());
+fn explained(view: &AnyView, width: usize) -> String {
+    let help = paragraphs(&view.help());
+    let help: Vec<String> = help.split("\n\n").map(|text| wrapped(text, width).join("\n")).collect();
     let flag = |p: &Parameter| {
-        if p.is_prompt() { "--prompt TEXT".to_owned() } else { format!("--{} {}", p.flag(), p.placeholder()) }
+        let flag =
+            if p.is_prompt() { "--prompt TEXT".to_owned() } else { format!("--{} {}", p.flag(), p.placeholder()) };
+        (flag, format!("{} [{}]", p.help, p.otherwise()))
     };
-    let takes = Table::new(Dim::Row)
-        .title("Parameters")
-        .words("flag", parameters.iter().map(flag))
-        .words("if left out", parameters.iter().map(Parameter::otherwise))
-        .words("meaning", parameters.iter().map(|p| p.help.clone()));
+    let takes: Vec<_> = parameters(&view.schema()).iter().map(flag).collect();
     let schema = view.output_schema();
     let fields = schema.as_value()["properties"].as_object().into_iter().flatten();
-    let (names, meanings): (Vec<String>, Vec<String>) = fields
-        .map(|(name, field)| (name.clone(), paragraphs(field["description"].as_str().unwrap_or_default())))
-        .unzip();
-    let gives =
-        Table::new(Dim::Row).title("Output, as --json prints it").words("field", names).words("meaning", meanings);
-    Group::new([Figure::from(Text::new(paragraphs(&view.help()))), takes.into(), gives.into()])
-        .title(format!("{}/{}", view.shelf, view.name))
-        .caption(format!("pellucid view {} MODEL --prompt TEXT", view.name))
-        .into()
+    let meaning = |field: &serde_json::Value| paragraphs(field["description"].as_str().unwrap_or_default());
+    let gives: Vec<_> = fields.map(|(name, field)| (name.clone(), meaning(field))).collect();
+    format!(
+        "{}/{}: {}\n\nParameters:\n{}\nOutput, as --json prints it:\n{}\n\
+         pellucid view {} MODEL --prompt TEXT\n",
+        view.shelf,
+        view.name,
+        help.join("\n\n"),
+        definitions(&takes, width),
+        definitions(&gives, width),
+        view.name
+    )
 }

@@ -10,7 +10,10 @@ use crate::{Config, Error, Model, Result, Weights};
 pub mod llama;
 
 /// Every family.
-pub const ARCHITECTURES: &[&dyn Architecture] = &[&llama::Llama];
+#[rustfmt::skip]
+pub const ARCHITECTURES: &[&dyn Architecture] = &[
+    &llama::Llama,
+];
 // </generated>
 
 /// One family of networks.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::build::shortened;
 use crate::{Error, Result};
 
 /// Ids put around a text.

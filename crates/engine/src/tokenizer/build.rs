@@ -59,9 +59,19 @@ pub(super) struct Roles {
     pub(super) names: BTreeMap<String, String>,
 }
 
-/// A message of the `tokenizers` crate.
+/// A message of another library.
 pub(super) fn fault(error: impl std::fmt::Display) -> Error {
-    Error::Tokenizer(error.to_string())
+    Error::Tokenizer(shortened(&error.to_string()))
+}
+
+/// The beginning of a text that comes from outside, for a message.
+pub(super) fn shortened(text: &str) -> String {
+    const LONGEST: usize = 200;
+    let mut beginning: String = text.chars().take(LONGEST).collect();
+    if beginning.len() < text.len() {
+        beginning.push_str("...");
+    }
+    beginning
 }
 
 impl Parts {

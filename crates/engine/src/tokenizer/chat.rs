@@ -135,9 +135,9 @@ mod tests {
             "system;user;",
         );
         check("{{ messages[2].content }} {{ messages[2].content | tojson }}", "<b> \"\\u003cb\\u003e\"");
-        check("{% if tools is defined and tools %}t{% else %}n{% endif %}{{ add_generation_prompt }}", "ntrue");
+        check("{% if tools is defined and tools %}t{% else %}n{% endif %}{{ add_generation_prompt }}", "nTrue");
         check("{% if strftime_now is defined %}clock{% else %}26 Jul 2024{% endif %}", "26 Jul 2024");
-        check("{{ 'a,b'.split(',')[1] }}{{ 'abc'.startswith('a') }}{{ eos_token }}", "btrue</s>");
+        check("{{ 'a,b'.split(',')[1] }}{{ 'abc'.startswith('a') }}{{ eos_token }}", "bTrue</s>");
         check("{% macro m(x) %}[{{ x }}]{% endmacro %}{{ m('y') }}", "[y]");
         check("{{ messages[-1].role ~ '!' }}{{ unknown }}", "assistant!");
     }

@@ -9,7 +9,7 @@ use tokenizers::models::bpe::BPE;
 use tokenizers::normalizers::{NormalizerWrapper, Prepend, Replace, Sequence};
 
 use super::affix::Affixes;
-use super::build::{MOST_TOKENS, Parts, Roles, fault};
+use super::build::{MOST_TOKENS, Parts, Roles, fault, shortened};
 use super::spelling::{SPACE, Spelling};
 use super::{GgufDescription, Tokenizer, merges, presplit};
 use crate::{Error, Result};
@@ -27,9 +27,9 @@ pub(super) fn build(keys: &GgufDescription) -> Result<Tokenizer> {
         "gpt2" => byte_level(keys, ids)?,
         "llama" => sentence_piece(keys, &tokens, ids)?,
         other => {
-            let other: String = other.chars().take(60).collect();
             return Err(Error::Tokenizer(format!(
-                "it is of the kind `{other}`; supported: gpt2 (byte-level BPE), llama (SentencePiece BPE)"
+                "it is of the kind `{}`; supported: gpt2 (byte-level BPE), llama (SentencePiece BPE)",
+                shortened(other)
             )));
         }
     };
@@ -67,11 +67,6 @@ fn ids(tokens: &[String]) -> Result<AHashMap<String, u32>> {
         }
     }
     Ok(ids)
-}
-
-/// The beginning of a token, for a message.
-fn shortened(token: &str) -> String {
-    token.chars().take(60).collect()
 }
 
 /// Byte-level BPE, and whether a beginning-of-text token goes in front unless the file says otherwise.

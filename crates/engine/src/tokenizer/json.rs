@@ -9,7 +9,7 @@ use tokenizers::models::bpe::BPE;
 use tokenizers::{AddedToken, Tokenizer as Encoder};
 
 use super::affix::{Affixes, Processor};
-use super::build::{MOST_TOKENS, Parts, Roles, fault};
+use super::build::{MOST_TOKENS, Parts, Roles, fault, shortened};
 use super::steps::{Decoder, Normalizer, Words};
 use super::{JsonDescription, Tokenizer};
 use crate::{Error, Result};
@@ -75,12 +75,12 @@ pub(super) fn build(files: &JsonDescription) -> Result<Tokenizer> {
 
 /// Reads the files. A template of its own goes before the one in `config`.
 pub(super) fn read(tokenizer: &[u8], config: Option<&[u8]>, chat_template: Option<&str>) -> Result<Tokenizer> {
-    let bad = |e: serde_json::Error| Error::Tokenizer(format!("tokenizer.json: {}", head(&e.to_string())));
+    let bad = |e: serde_json::Error| Error::Tokenizer(format!("tokenizer.json: {}", shortened(&e.to_string())));
     let kind: Kind = serde_json::from_slice(tokenizer).map_err(bad)?;
     if let Some(kind) = kind.model.r#type.filter(|kind| kind != "BPE") {
         return Err(Error::Tokenizer(format!(
             "tokenizer.json: its model is of type `{}`; supported: BPE",
-            head(&kind)
+            shortened(&kind)
         )));
     }
     let file: File = serde_json::from_slice(tokenizer).map_err(bad)?;
@@ -104,16 +104,6 @@ pub(super) fn read(tokenizer: &[u8], config: Option<&[u8]>, chat_template: Optio
     roles.complete(built)
 }
 
-/// The beginning of a message: it may quote the file at length.
-fn head(text: &str) -> String {
-    const LONGEST: usize = 300;
-    let mut head: String = text.chars().take(LONGEST).collect();
-    if head.len() < text.len() {
-        head.push_str("...");
-    }
-    head
-}
-
 impl Bpe {
     /// Checks the vocabulary and builds the model. Also gives one more than the largest id.
     fn build(self) -> Result<(BPE, usize)> {
@@ -133,7 +123,7 @@ impl Bpe {
         for (left, right) in &merges {
             let part = prefix.as_ref().map_or(Some(right.as_str()), |prefix| right.strip_prefix(prefix.as_str()));
             if part.is_none_or(|part| left.len() + part.len() > longest) {
-                return Err(bad(head(&format!("merging {left:?} and {right:?} makes no token"))));
+                return Err(bad(shortened(&format!("merging {left:?} and {right:?} makes no token"))));
             }
         }
         let unknown = self.unk_token.filter(|token| self.vocab.contains_key(token));
@@ -161,7 +151,7 @@ impl Merge {
             Self::Pair(left, right) => Ok((left, right)),
             Self::Joined(both) => match both.split_once(' ') {
                 Some((left, right)) => Ok((left.into(), right.into())),
-                None => Err(Error::Tokenizer(head(&format!("tokenizer.json: merge {both:?} has no two parts")))),
+                None => Err(Error::Tokenizer(shortened(&format!("tokenizer.json: merge {both:?} has no two parts")))),
             },
         }
     }
@@ -170,7 +160,8 @@ impl Merge {
 impl Settings {
     fn read(config: &[u8]) -> Result<Self> {
         let bad = |why: &str| Error::Tokenizer(format!("tokenizer_config.json: {why}"));
-        let config: BTreeMap<String, Value> = serde_json::from_slice(config).map_err(|e| bad(&head(&e.to_string())))?;
+        let config: BTreeMap<String, Value> =
+            serde_json::from_slice(config).map_err(|e| bad(&shortened(&e.to_string())))?;
         let flag = |key: &str| config.get(key).and_then(Value::as_bool);
         let names = config.iter().filter(|(key, _)| key.ends_with("_token")).filter_map(|(key, value)| {
             // A token is its text, or an object that has it under `content`.

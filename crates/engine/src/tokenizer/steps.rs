@@ -16,7 +16,7 @@ use tokenizers::pre_tokenizers::sequence::Sequence;
 use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::pre_tokenizers::whitespace::{Whitespace, WhitespaceSplit};
 
-use super::build::fault;
+use super::build::{fault, shortened};
 use super::spelling::{SPACE, Spelling};
 use crate::{Error, Result};
 
@@ -109,18 +109,33 @@ impl Normalizer {
             }
             Self::Replace { pattern, content } => {
                 pattern.check()?;
-                let (pattern, growth) = match pattern {
+                let (pattern, shortest) = match pattern {
                     Pattern::String(text) => {
-                        let growth = content.len().div_ceil(text.len());
-                        (replace::ReplacePattern::String(text), growth)
+                        let len = text.len();
+                        (replace::ReplacePattern::String(text), len)
                     }
-                    // A regular expression may match nothing at all, and so between any two characters.
-                    Pattern::Regex(regex) => (replace::ReplacePattern::Regex(regex), content.len() + 1),
+                    Pattern::Regex(regex) => {
+                        let shortest = shortest_match(&regex)?;
+                        (replace::ReplacePattern::Regex(regex), shortest)
+                    }
                 };
+                let growth = content.len().div_ceil(shortest);
                 left.grow(growth)?;
                 normalizers::Replace::new(pattern, content).map_err(fault)?.into()
             }
         })
+    }
+}
+
+/// Bytes of the shortest text that a regular expression matches. One that matches between characters is refused, as it
+/// would insert and not replace, and so is one with assertions about what is around, for which this cannot be told.
+fn shortest_match(regex: &str) -> Result<usize> {
+    let parsed = regex_syntax::parse(regex).map_err(fault)?;
+    match parsed.properties().minimum_len() {
+        None | Some(0) => {
+            Err(Error::Tokenizer(format!("a pattern to replace matches nothing at all: {}", shortened(regex))))
+        }
+        Some(len) => Ok(len),
     }
 }
 
@@ -271,7 +286,7 @@ impl Decoder {
                 Self::ByteFallback | Self::Fuse => {}
                 Self::Strip { content: ' ', start: 1, stop: 0 } => strip = true,
                 other => {
-                    let other: String = format!("{other:?}").chars().take(100).collect();
+                    let other = shortened(&format!("{other:?}"));
                     return Err(Error::Tokenizer(format!("tokens are read in a way that is not supported: {other}")));
                 }
             }
@@ -307,10 +322,14 @@ mod tests {
         };
         check(sequence(vec![replace("a", "aa"); 7]), "64 times");
         check(replace("a", &"b".repeat(65)), "64 times");
-        check(json!({"type": "Replace", "pattern": {"Regex": "x*"}, "content": "b".repeat(64)}), "64 times");
+        for regex in ["x*", "|x", "\\b", "$"] {
+            check(json!({"type": "Replace", "pattern": {"Regex": regex}, "content": "b"}), "matches nothing");
+        }
+        check(json!({"type": "Replace", "pattern": {"Regex": "(?=x)"}, "content": "b"}), "look-around");
+        check(json!({"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": "b".repeat(130)}), "64 times");
         check(sequence(vec![json!({"type": "NFC"}); 40]), "32 steps");
         check(replace("", "a"), "empty");
-        check(json!({"type": "Replace", "pattern": {"Regex": "("}, "content": ""}), "aren");
+        check(json!({"type": "Replace", "pattern": {"Regex": "("}, "content": ""}), "unclosed group");
         check(json!({"type": "Precompiled", "precompiled_charsmap": ""}), "unknown variant `Precompiled`");
         let allowed: Normalizer = serde_json::from_value(sequence(vec![replace("a", "aa"); 6])).unwrap();
         allowed.build().unwrap();

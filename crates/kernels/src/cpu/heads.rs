@@ -67,19 +67,30 @@ per_isa! {
     }
 }
 
+/// Terms of a divergence that are added in lanes.
+const TERMS: usize = 16;
+
+/// Adds `exp(p) · (p − q)` to each lane. The difference of two logarithms is taken in f64, where it is exact.
+#[inline(always)]
+fn add_divergence(mut sums: [f64; TERMS], p: &[f32; TERMS], q: &[f32; TERMS]) -> [f64; TERMS] {
+    for l in 0..TERMS {
+        let term = f64::from(math::exp(p[l])) * (f64::from(p[l]) - f64::from(q[l]));
+        sums[l] += if p[l] == f32::NEG_INFINITY { 0.0 } else { term };
+    }
+    sums
+}
+
 per_isa! {
     fn kl_row(p: &[f32], q: &[f32]) -> f64 {
-        let mut exps = [0.0_f32; HELD];
-        let mut sums = [0.0_f64; 8];
-        for (p, q) in p.chunks(HELD).zip(q.chunks(HELD)) {
-            for (e, &p) in exps.iter_mut().zip(p) {
-                *e = math::exp(p);
-            }
-            for (i, ((&e, &p), &q)) in exps.iter().zip(p).zip(q).enumerate() {
-                let term = f64::from(e) * (f64::from(p) - f64::from(q));
-                sums[i % 8] += if p == f32::NEG_INFINITY { 0.0 } else { term };
-            }
+        let mut sums = [0.0; TERMS];
+        let ((p, p_rest), (q, q_rest)) = (p.as_chunks(), q.as_chunks());
+        for (p, q) in p.iter().zip(q) {
+            sums = add_divergence(sums, p, q);
         }
+        let (mut p, mut q) = ([f32::NEG_INFINITY; TERMS], [0.0; TERMS]);
+        p[..p_rest.len()].copy_from_slice(p_rest);
+        q[..q_rest.len()].copy_from_slice(q_rest);
+        sums = add_divergence(sums, &p, &q);
         sums.iter().sum()
     }
 }

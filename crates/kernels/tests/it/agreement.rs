@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use crate::cases::{Numbers, every_operation, sizes};
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(ProptestConfig::with_cases(300))]
 
     /// Every operation, to f32 rounding. Inputs are at most 8 and sums have a few hundred terms.
     #[test]

@@ -10,7 +10,7 @@ fn bits(x: &Buffer) -> Vec<u32> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
+    #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
     fn instruction_set_and_residency_change_no_bit(sizes in sizes()) {
@@ -131,4 +131,35 @@ fn appended_rows_are_the_rows() {
         }
         assert_eq!(grown, all);
     }
+}
+
+/// Every destination of a prompt alone against its place in the whole, where tiles of 8 destinations begin at odd
+/// positions and reach across blocks of 192 sources.
+fn check_each_destination(mask: Mask, value: impl Fn(&mut Numbers) -> f32) {
+    let (cpu, mut n) = (Cpu::new(), Numbers::new(17));
+    let (past, q_len, d_head) = (3, 420, 5);
+    let k_len = past + q_len;
+    let (q, k) = (cpu.upload_f32(&n.many(q_len * d_head)), cpu.upload_f32(&n.many(k_len * d_head)));
+    let v = cpu.upload_f32(&(0..k_len * d_head).map(|_| value(&mut n)).collect::<Vec<_>>());
+    let shape = AttnShape { heads: 1, kv_heads: 1, d_head, scale: 0.5, cap: None, mask };
+    let segment = Segment { q_start: 0, q_len, k: &k, v: &v, k_start: 0, k_len };
+    let whole = bits(&cpu.attention(&q, &[segment], &shape, q_len));
+    for (i, row) in whole.chunks_exact(d_head).enumerate() {
+        let q = cpu.slice(&q, Span { start: i * d_head, len: d_head });
+        let alone = Segment { q_len: 1, k_len: past + i + 1, ..segment };
+        assert_eq!(bits(&cpu.attention(&q, &[alone], &shape, 1)), row, "{mask:?}, destination {i}");
+    }
+}
+
+#[test]
+fn windows_reach_across_blocks() {
+    for mask in [Mask::Causal, Mask::Window(100), Mask::Window(250)] {
+        check_each_destination(mask, Numbers::one);
+    }
+}
+
+/// Products that underflow to −0, to which a block of hidden sources would add 0.
+#[test]
+fn zeros_have_one_sign() {
+    check_each_destination(Mask::Causal, |_| -1e-45);
 }

@@ -99,10 +99,10 @@ impl Array {
         self.len == 0
     }
 
-    /// The elements, out of the bytes of the whole file.
-    pub(super) fn values(&self, file: &[u8]) -> Result<Vec<Meta>, Fault> {
+    /// The elements, each converted, out of the bytes of the whole file.
+    pub(super) fn map<T>(&self, file: &[u8], convert: impl Fn(Meta) -> T) -> Result<Vec<T>, Fault> {
         let mut cursor = Cursor::new(&file[..self.range.end], self.range.start);
-        (0..self.len).map(|_| read(&mut cursor, self.kind)).collect()
+        (0..self.len).map(|_| read(&mut cursor, self.kind).map(&convert)).collect()
     }
 
     /// The elements of an array of texts.

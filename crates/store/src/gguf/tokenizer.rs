@@ -17,14 +17,15 @@ impl Gguf {
         }
         let id = |name: &str| get(name).and_then(Meta::as_u64).and_then(|id| u32::try_from(id).ok());
         let flag = |name: &str| get(name).and_then(Meta::as_bool);
-        let numbers = |name: &str| self.array(&format!("{PREFIX}{name}")).map(Option::unwrap_or_default);
-        let as_i32 = |x: &Meta| x.as_f64().map_or(0, |x| x as i32);
+        let numbers = |name: &str| {
+            self.array_of(&format!("{PREFIX}{name}"), |x| x.as_f64().unwrap_or(0.0)).map(Option::unwrap_or_default)
+        };
         Ok(Some(GgufDescription {
             model: model.into(),
             pre: get("pre").and_then(Meta::as_str).map(Into::into),
             tokens: self.texts("tokens")?,
-            token_types: numbers("token_type")?.iter().map(as_i32).collect(),
-            scores: numbers("scores")?.iter().map(|x| x.as_f64().map_or(0.0, |x| x as f32)).collect(),
+            token_types: numbers("token_type")?.into_iter().map(|kind| kind as i32).collect(),
+            scores: numbers("scores")?.into_iter().map(|score| score as f32).collect(),
             merges: self.texts("merges")?,
             bos: id("bos_token_id"),
             eos: id("eos_token_id"),

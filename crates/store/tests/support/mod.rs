@@ -1,8 +1,6 @@
 //! What several tests need.
 #![allow(dead_code, reason = "each test uses a part")]
 
-pub(crate) mod lines;
-
 use std::path::{Path, PathBuf};
 
 /// The folder of the repository.

@@ -85,15 +85,13 @@ impl View for Pattern {
 
     fn run(&self, cx: &Cx<'_>) -> Result<Output> {
         let prompt = cx.prompt(&self.prompt)?;
-        cx.tick(0, 2)?;
         let subject = cx.subject(&prompt.ids);
-        let found = methods::patterns(subject, self.layer, self.head)?;
-        cx.tick(1, 2)?;
+        let found = methods::patterns(subject, self.layer, self.head, &mut |done, of| cx.tick(done, 2 * of))?;
         // A model with a short context still gets a score.
         let most = cx.model().spec().sizes.n_ctx.map_or(self.repeat, |n| self.repeat.min(n / 2));
         let (text, edits) = methods::random_repeat(subject, most, self.seed)?;
-        let twice = methods::patterns(Subject { tokens: &text, edits: &edits, ..subject }, self.layer, self.head)?;
-        cx.tick(2, 2)?;
+        let subject = Subject { tokens: &text, edits: &edits, ..subject };
+        let twice = methods::patterns(subject, self.layer, self.head, &mut |done, of| cx.tick(of + done, 2 * of))?;
         let n = found.positions;
         let grid = [found.layers.len(), found.heads.len()];
         let score = |of: &Patterns, score: &dyn Fn(&[f32]) -> f64| {

@@ -112,7 +112,7 @@ fn table(output: &Output) -> Figure {
         .decimals(1)
         .numbers("its rank", (0..n).map(|i| blank(i, output.actual_rank.data()[i] as f64)))
         .decimals(0)
-        .numbers("entropy", output.entropy.data().iter().map(|&x| f64::from(x)))
+        .floats("entropy", output.entropy.data().iter().copied())
         .decimals(2)
         .coloured(ColourScale::tint().label("entropy, nats"));
     for rank in 0..k {

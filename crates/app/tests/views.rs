@@ -1,0 +1,205 @@
+//! Every view in every form, on a tiny network: compared with what is committed in `snapshots`.
+//!
+//! `PELLUCID_SNAPSHOTS=write` writes them anew; the difference is then to be read like code.
+
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+mod support;
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+use support::{command, finish, json, ok, path, with_tokenizer};
+
+const PROMPT: &str = "to be or to be";
+
+/// A name for the files, and the question.
+const QUESTIONS: &[(&str, &[&str])] = &[
+    ("logit_lens", &["view", "logit_lens", "MODEL", "--prompt", PROMPT, "--k", "3"]),
+    ("next_tokens", &["view", "next_tokens", "MODEL", "--prompt", PROMPT]),
+    (
+        "next_tokens_edited",
+        &["view", "next_tokens", "MODEL", "--tokens", "9,8", "--k", "2", "--edit", "embed[pos=0]=*2"],
+    ),
+    ("pattern", &["view", "pattern", "MODEL", "--prompt", PROMPT]),
+    ("pattern_layer", &["view", "pattern", "MODEL", "--prompt", "a b a", "--layer", "1"]),
+    ("pattern_head", &["view", "pattern", "MODEL", "--prompt", "a b a", "--layer", "1", "--head", "2"]),
+    ("sample", &["view", "sample", "MODEL", "--prompt", PROMPT, "--max-new-tokens", "12"]),
+    ("sample_hot", &["view", "sample", "MODEL", "--prompt", "x", "--temperature", "1.5", "--seed", "7"]),
+];
+
+/// The question, asked of a model at some path.
+fn asked<'a>(question: &[&'a str], model: &'a str) -> Vec<&'a str> {
+    question.iter().map(|&part| if part == "MODEL" { model } else { part }).collect()
+}
+
+fn check(name: &str, found: &str) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots").join(name);
+    if std::env::var("PELLUCID_SNAPSHOTS").is_ok_and(|value| value == "write") {
+        std::fs::write(&path, found).unwrap();
+    }
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    if let Some((number, ours, theirs)) = difference(found, &expected) {
+        panic!("{name}, line {number}:\n  found    {ours}\n  expected {theirs}");
+    }
+}
+
+/// The first lines that differ by more than the rounding of their numbers.
+fn difference<'a>(found: &'a str, expected: &'a str) -> Option<(usize, &'a str, &'a str)> {
+    let (mut ours, mut theirs) = (found.lines(), expected.lines());
+    for number in 1.. {
+        match (ours.next(), theirs.next()) {
+            (None, None) => return None,
+            (a, b) if a.zip(b).is_some_and(|(a, b)| same(a, b)) => {}
+            (a, b) => return Some((number, a.unwrap_or("(nothing)"), b.unwrap_or("(nothing)"))),
+        }
+    }
+    None
+}
+
+/// Equal text, and numbers equal up to the rounding of f32 arithmetic and of printing.
+fn same(a: &str, b: &str) -> bool {
+    let (a, b) = (pieces(a), pieces(b));
+    a.len() == b.len()
+        && a.iter().zip(&b).all(|(a, b)| match (a.parse::<f64>(), b.parse::<f64>()) {
+            (Ok(a), Ok(b)) => (a - b).abs() <= 1e-4 * a.abs().max(b.abs()).max(1e-3),
+            _ => a == b,
+        })
+}
+
+/// Numbers and what is between them.
+fn pieces(line: &str) -> Vec<&str> {
+    let mut pieces = Vec::new();
+    let mut start = 0;
+    let numeric = |c: char| c.is_ascii_digit() || ".e-+".contains(c);
+    for (at, pair) in
+        line.char_indices().zip(line.chars().skip(1)).map(|((at, c), next)| (at + c.len_utf8(), (c, next)))
+    {
+        if numeric(pair.0) != numeric(pair.1) {
+            pieces.push(&line[start..at]);
+            start = at;
+        }
+    }
+    pieces.push(&line[start..]);
+    pieces
+}
+
+#[test]
+fn rounding_is_allowed_and_nothing_else() {
+    assert!(same("a 0.123456 b", "a 0.123457 b") && same("", "") && same("x", "x"));
+    assert!(!same("a 0.123 b", "a 0.124 b") && !same("a 1", "b 1") && !same("1 2", "1") && !same("", "x"));
+}
+
+#[test]
+fn answers_in_text_csv_and_json_are_as_before() {
+    let folder = with_tokenizer("llama");
+    for (name, question) in QUESTIONS {
+        let question = asked(question, path(&folder));
+        // The folder's name is part of the figure, and different every time.
+        let place = folder.path().file_name().unwrap().to_str().unwrap();
+        let anonymous = |text: String| text.replace(place, "MODEL");
+        let shown = ok(&question);
+        assert_eq!(shown.stderr, "", "{name}");
+        assert!(shown.stdout.ends_with('\n') && !shown.stdout.contains('\u{1b}'), "{name}");
+        check(&format!("{name}.txt"), &anonymous(shown.stdout));
+        let file = folder.path().join("out.csv");
+        let written = ok(&[&question[..], &["-o", file.to_str().unwrap()]].concat());
+        assert_eq!(written.stdout, "");
+        check(&format!("{name}.csv"), &std::fs::read_to_string(&file).unwrap());
+        let document = json(&[&question[..], &["--json"]].concat());
+        check(&format!("{name}.json"), &(serde_json::to_string_pretty(&document).unwrap() + "\n"));
+        let file = folder.path().join("out.json");
+        ok(&[&question[..], &["-o", file.to_str().unwrap()]].concat());
+        let written: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+        assert_eq!(written, document, "{name}: a file holds what --json prints");
+    }
+}
+
+#[test]
+fn answers_as_pictures_are_whole_and_need_nothing_else() {
+    let folder = with_tokenizer("llama");
+    for (name, question) in QUESTIONS {
+        let question = asked(question, path(&folder));
+        let written = |ending: &str| {
+            let file = folder.path().join(format!("out.{ending}"));
+            ok(&[&question[..], &["-o", file.to_str().unwrap()]].concat());
+            std::fs::read(&file).unwrap()
+        };
+        let text = |ending: &str| String::from_utf8(written(ending)).unwrap();
+        let svg = text("svg");
+        assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"), "{name}");
+        let html = text("html");
+        assert!(html.to_lowercase().starts_with("<!doctype html>") && html.trim_end().ends_with("</html>"), "{name}");
+        for page in [&svg, &html] {
+            let outside = page.replace("http://www.w3.org/", "");
+            assert!(!outside.contains("http://") && !outside.contains("https://"), "{name}: nothing is fetched");
+        }
+        let png = written("png");
+        assert!(png.starts_with(b"\x89PNG\r\n\x1a\n"), "{name}");
+        let size = |at: usize| u32::from_be_bytes(png[at..at + 4].try_into().unwrap());
+        assert!((100..10_000).contains(&size(16)) && (100..10_000).contains(&size(20)), "{name}");
+    }
+}
+
+#[test]
+fn shapes_are_the_fixed_ones() {
+    let folder = with_tokenizer("llama");
+    let ask = |arguments: &[&str]| json(&[arguments, &[path(&folder), "--prompt", "abc", "--json"]].concat());
+    let check = |answer: &Value, name: &str, dims: Value, shape: Value| {
+        assert_eq!((&answer[name]["dims"], &answer[name]["shape"]), (&dims, &shape), "{name}");
+    };
+    let lens = ask(&["view", "logit_lens"]);
+    for name in ["tokens", "ids"] {
+        check(&lens, name, json!(["pos"]), json!([3]));
+    }
+    for name in ["top_ids", "top_tokens", "top_probs"] {
+        check(&lens, name, json!(["layer", "pos", "k"]), json!([3, 3, 5]));
+    }
+    for name in ["kl_to_final", "rank_of_final"] {
+        check(&lens, name, json!(["layer", "pos"]), json!([3, 3]));
+    }
+    assert_eq!(lens["tokens"]["data"], json!(["a", "b", "c"]));
+    assert_eq!(lens["ids"]["data"], json!([97, 98, 99]));
+    let next = ask(&["view", "lens/next_tokens"]);
+    for name in ["top_ids", "top_tokens", "top_probs"] {
+        check(&next, name, json!(["pos", "k"]), json!([3, 5]));
+    }
+    for name in ["actual_logprob", "actual_rank", "entropy"] {
+        check(&next, name, json!(["pos"]), json!([3]));
+    }
+    assert_eq!((&next["actual_logprob"]["data"][2], &next["actual_rank"]["data"][2]), (&json!("NaN"), &json!(-1)));
+    let pattern = ask(&["view", "pattern"]);
+    check(&pattern, "pattern", json!(["layer", "head", "pos/dst", "pos/src"]), json!([2, 4, 3, 3]));
+    for name in ["previous_token", "induction", "duplicate_token", "first_token"] {
+        check(&pattern, name, json!(["layer", "head"]), json!([2, 4]));
+    }
+    assert_eq!(pattern["duplicate_token"]["data"], json!(vec!["NaN"; 8]), "no token occurs twice");
+    let one = ask(&["view", "pattern", "--layer", "1", "--head", "3"]);
+    check(&one, "pattern", json!(["layer", "head", "pos/dst", "pos/src"]), json!([1, 1, 3, 3]));
+    assert_eq!((&one["layers"]["data"], &one["heads"]["data"]), (&json!([1]), &json!([3])));
+    let text = ask(&["view", "sample", "--max_new_tokens", "4"]);
+    for name in ["tokens", "ids", "logprobs"] {
+        check(&text, name, json!(["pos"]), json!([4]));
+    }
+    // Ids that the tokenizer does not know are shown in brackets, and have no text.
+    let words = text["tokens"]["data"].as_array().unwrap().iter().map(|token| token.as_str().unwrap());
+    let known: String = words.filter(|word| !word.starts_with('[')).collect();
+    assert_eq!(known, text["text"].as_str().unwrap());
+    assert_eq!(text["ended"], "length");
+}
+
+#[test]
+fn colour_is_there_when_asked_for() {
+    let folder = with_tokenizer("llama");
+    let question = ["view", "logit_lens", path(&folder), "--prompt", "ab", "--color", "always"];
+    let coloured = |text: &str, code: &str| text.contains("\u{1b}[") && text.contains(code);
+    assert!(coloured(&ok(&question).stdout, "48;5;"));
+    let true_colour = finish(command(&question).env("COLORTERM", "truecolor"));
+    assert!(coloured(&true_colour.stdout, "48;2;"));
+    let forced = finish(command(&question[..5]).env("CLICOLOR_FORCE", "1"));
+    assert!(forced.stdout.contains('\u{1b}'));
+    let narrow = finish(command(&question[..5]).env("COLUMNS", "50"));
+    assert!(narrow.stdout.lines().all(|line| line.chars().count() <= 50), "{}", narrow.stdout);
+    let ascii = finish(command(&question[..5]).env("LC_ALL", "C"));
+    assert!(ascii.stdout.is_ascii(), "{}", ascii.stdout);
+}
