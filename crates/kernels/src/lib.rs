@@ -13,7 +13,8 @@
 //! set. A row therefore has the same bits alone and in a batch, in a prefix and in the whole, with a key/value
 //! cache and without. Tests hold this for every operation of [`Cpu`].
 //!
-//! Invariants: no IO, no global state but the thread pool and memory waiting to be used again, no dependency on another crate of this workspace.
+//! Invariants: no IO, no global state but the thread pool and memory waiting to be used again, no dependency on
+//! another crate of this workspace.
 
 mod arena;
 mod backend;

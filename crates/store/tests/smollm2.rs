@@ -117,16 +117,24 @@ fn activations_equal_the_reference() {
                 assert!(error < 2e-4, "{prompt}: residual stream at layer {layer}, position {pos}: {error:e}");
             }
             let last: Vec<f64> = row[row.len() - 2 * d_model..].iter().map(|&x| f64::from(x)).collect();
-            for (pos, (ours, reference)) in last.chunks_exact(d_model).zip(golden.get("resid")[layer * 2 * d_model..].chunks_exact(d_model)).enumerate() {
+            for (pos, (ours, reference)) in last
+                .chunks_exact(d_model)
+                .zip(golden.get("resid")[layer * 2 * d_model..].chunks_exact(d_model))
+                .enumerate()
+            {
                 let error = relative(ours, reference);
-                assert!(error < 2e-4, "{prompt}: residual stream at layer {layer}, position {pos} of the last two: {error:e}");
+                assert!(
+                    error < 2e-4,
+                    "{prompt}: residual stream at layer {layer}, position {pos} of the last two: {error:e}"
+                );
             }
         }
         check_patterns(model, prompt, &golden, &capture);
         check_logits(prompt, &golden, &logits.to_f32(), tokens.len());
         for (i, captured) in capture.into_all().iter().enumerate() {
             let (_, dots) = sketch(&captured.prompt(0));
-            let error = sketch_error(&dots, &golden.get("point_sketch")[i * SIGNS..][..SIGNS], golden.get("point_norm")[i]);
+            let error =
+                sketch_error(&dots, &golden.get("point_sketch")[i * SIGNS..][..SIGNS], golden.get("point_norm")[i]);
             assert!(error < 2e-4, "{prompt}: {}: {error:e}", captured.point.name);
         }
     }
@@ -138,15 +146,25 @@ fn check_patterns(model: &dyn Model, prompt: &str, golden: &Golden, capture: &Ca
         let worst = ours.iter().zip(reference).map(|(&a, b)| (f64::from(a) - b).abs()).fold(0.0, f64::max);
         assert!(worst < 1e-4, "{prompt}: {what}: {worst:e}");
     };
-    let pattern = |layer: usize| capture.get(model.spec().point(&format!("blocks.{layer}.attn.pattern")).unwrap()).unwrap().prompt(0);
+    let pattern = |layer: usize| {
+        capture.get(model.spec().point(&format!("blocks.{layer}.attn.pattern")).unwrap()).unwrap().prompt(0)
+    };
     for (i, pair) in golden.ids("pattern_heads").chunks_exact(2).enumerate() {
         let (layer, head) = (pair[0] as usize, pair[1] as usize);
-        close(&pattern(layer)[head * n * n..][..n * n], &golden.get("patterns")[i * n * n..], &format!("pattern of head {layer}.{head}"));
+        close(
+            &pattern(layer)[head * n * n..][..n * n],
+            &golden.get("patterns")[i * n * n..],
+            &format!("pattern of head {layer}.{head}"),
+        );
     }
     for layer in 0..model.spec().sizes.n_layers {
         let heads = model.spec().sizes.n_heads.unwrap();
         for (head, matrix) in pattern(layer).chunks_exact(n * n).enumerate() {
-            close(&matrix[(n - 1) * n..], &golden.get("pattern_last")[(layer * heads + head) * n..], &format!("last row of head {layer}.{head}"));
+            close(
+                &matrix[(n - 1) * n..],
+                &golden.get("pattern_last")[(layer * heads + head) * n..],
+                &format!("last row of head {layer}.{head}"),
+            );
         }
     }
 }
@@ -201,13 +219,15 @@ fn gradients_equal_the_reference() {
         assert!((found.value - golden.get("loss")[0]).abs() < 1e-4, "{prompt}: loss");
         let check = |kind: &str, i: usize, name: &str, values: &[f32]| {
             let norm = golden.get(&format!("{kind}_norm"))[i];
-            let error = sketch_error(&sketch(values).1, &golden.get(&format!("{kind}_sketch"))[i * SIGNS..][..SIGNS], norm);
+            let error =
+                sketch_error(&sketch(values).1, &golden.get(&format!("{kind}_sketch"))[i * SIGNS..][..SIGNS], norm);
             assert!(error < 1e-3, "{prompt}: {kind} at {name}: {error:e}");
         };
         for (i, captured) in found.points.values().enumerate() {
             check("grad", i, &captured.point.name, &captured.prompt(0));
         }
-        let names: serde_json::Value = serde_json::from_slice(&fs::read(folder().join("origin.json")).unwrap()).unwrap();
+        let names: serde_json::Value =
+            serde_json::from_slice(&fs::read(folder().join("origin.json")).unwrap()).unwrap();
         let names = names["parameters_in_order"].as_array().unwrap();
         assert_eq!(names.len(), model.spec().parameters.len());
         for (i, name) in names.iter().enumerate() {
@@ -221,7 +241,8 @@ fn gradients_equal_the_reference() {
 fn a_prompt_alone_has_the_bits_it_has_in_a_batch() {
     let Some(model) = model() else { return };
     let prompts: Vec<Vec<u32>> = PROMPTS.iter().map(|p| Golden::load(p).ids("tokens")).collect();
-    let wanted: Vec<PointId> = Select::resolve_all(&["blocks.29.*".parse().unwrap(), "logits".parse().unwrap()], model.spec()).unwrap();
+    let wanted: Vec<PointId> =
+        Select::resolve_all(&["blocks.29.*".parse().unwrap(), "logits".parse().unwrap()], model.spec()).unwrap();
     let run = |prompts: &[Vec<u32>]| {
         let mut capture = Capture::of(wanted.clone());
         Run::new(model, Batch::new(prompts).unwrap()).tap(&mut capture).unwrap();

@@ -13,7 +13,9 @@ use crate::blocks::norm::Norm;
 use crate::blocks::rope::{Rope, Scaling};
 use crate::build::Placed;
 use crate::config::Fields;
-use crate::{Axis, Builder, Config, Dim, Error, Graph, Model, Pass, PointId, Result, Sizes, Spec, Tensor, Weight, Weights};
+use crate::{
+    Axis, Builder, Config, Dim, Error, Graph, Model, Pass, PointId, Result, Sizes, Spec, Tensor, Weight, Weights,
+};
 
 /// The family.
 pub struct Llama;

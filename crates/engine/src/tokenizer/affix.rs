@@ -92,9 +92,8 @@ impl Affixes {
                 Piece::Sequence {} => seen = true,
                 Piece::SpecialToken { id } => {
                     let Some(token) = special.get(id) else {
-                        return Err(Error::Tokenizer(format!(
-                            "its template names the special token `{id}`, which it does not define"
-                        )));
+                        let id = shortened(id);
+                        return Err(Error::Tokenizer(format!("its template names `{id}`, which it does not define")));
                     };
                     if seen { &mut after } else { &mut before }.extend_from_slice(&token.ids);
                 }
@@ -107,5 +106,59 @@ impl Affixes {
         self.before = before;
         self.after.append(&mut after);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn affixes(processor: Value) -> Result<(Vec<u32>, Vec<u32>)> {
+        let processor: Processor = serde_json::from_value(processor).unwrap();
+        Affixes::of(&processor).map(|found| (found.before, found.after))
+    }
+
+    fn template(before: &[&str], after: &[&str]) -> Value {
+        let piece = |name: &&str| json!({"SpecialToken": {"id": name, "type_id": 0}});
+        let text = json!({"Sequence": {"id": "A", "type_id": 0}});
+        let single: Vec<Value> = before.iter().map(piece).chain([text]).chain(after.iter().map(piece)).collect();
+        let token = |ids: &[u32]| json!({"id": "", "ids": ids, "tokens": []});
+        let special = json!({"<s>": token(&[1]), "</s>": token(&[2]), "many": token(&[9; 200])});
+        json!({"type": "TemplateProcessing", "single": single, "pair": [], "special_tokens": special})
+    }
+
+    #[test]
+    fn special_tokens_surround_the_text() {
+        let check = |processor: Value, before: &[u32], after: &[u32]| {
+            assert_eq!(affixes(processor).unwrap(), (before.to_vec(), after.to_vec()));
+        };
+        let bytes = json!({"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": false});
+        let sentence =
+            json!({"type": "RobertaProcessing", "sep": ["</s>", 2], "cls": ["<s>", 1], "trim_offsets": true});
+        check(bytes.clone(), &[], &[]);
+        check(template(&["<s>"], &[]), &[1], &[]);
+        check(template(&["<s>", "<s>"], &["</s>"]), &[1, 1], &[2]);
+        check(sentence.clone(), &[1], &[2]);
+        check(
+            json!({"type": "Sequence", "processors": [bytes, sentence, template(&["</s>"], &["<s>"])]}),
+            &[2, 1],
+            &[2, 1],
+        );
+    }
+
+    #[test]
+    fn templates_that_are_none_are_refused() {
+        let check = |processor: Value, part: &str| {
+            let message = affixes(processor).unwrap_err().to_string();
+            assert!(message.contains(part), "{message}");
+        };
+        check(template(&["<t>"], &[]), "names `<t>`");
+        check(template(&["many"], &["many"]), "more than 256");
+        check(json!({"type": "Sequence", "processors": [template(&["many"], &[]), template(&["many"], &[])]}), "256");
+        check(json!({"type": "TemplateProcessing", "single": [], "special_tokens": {}}), "0 places");
+        let twice = json!([{"Sequence": {"id": "A"}}, {"Sequence": {"id": "A"}}]);
+        check(json!({"type": "TemplateProcessing", "single": twice, "special_tokens": {}}), "2 places");
     }
 }

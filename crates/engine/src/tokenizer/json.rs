@@ -108,7 +108,8 @@ impl Bpe {
     /// Checks the vocabulary and builds the model. Also gives one more than the largest id.
     fn build(self) -> Result<(BPE, usize)> {
         let bad = |why: String| Error::Tokenizer(format!("tokenizer.json: {why}"));
-        let size = self.vocab.values().map(|&id| id as usize + 1).max().unwrap_or(0);
+        let size =
+            self.vocab.values().map(|&id| id as usize + 1).max().ok_or_else(|| bad("it has no tokens".into()))?;
         if size > MOST_TOKENS {
             return Err(bad(format!("it has a token of id {}; ids have to lie below {MOST_TOKENS}", size - 1)));
         }
@@ -123,7 +124,7 @@ impl Bpe {
         for (left, right) in &merges {
             let part = prefix.as_ref().map_or(Some(right.as_str()), |prefix| right.strip_prefix(prefix.as_str()));
             if part.is_none_or(|part| left.len() + part.len() > longest) {
-                return Err(bad(shortened(&format!("merging {left:?} and {right:?} makes no token"))));
+                return Err(bad(shortened(&format!("a merge makes no token: {left:?} and {right:?}"))));
             }
         }
         let unknown = self.unk_token.filter(|token| self.vocab.contains_key(token));
