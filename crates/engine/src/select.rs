@@ -58,7 +58,11 @@ impl FromStr for Select {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let canonical: Vec<&str> = text.split('.').map(|part| part.strip_prefix("hook_").unwrap_or(part)).collect();
+        let without_hook = |part| match str::trim_start_matches(part, "hook_") {
+            "" => part,
+            bare => bare,
+        };
+        let canonical: Vec<&str> = text.split('.').map(without_hook).collect();
         if text.is_empty()
             || text.len() > 1000
             || text.chars().any(|c| c.is_whitespace() || c.is_control() || "[]=".contains(c))

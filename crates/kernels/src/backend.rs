@@ -308,7 +308,7 @@ pub trait Backend: Send + Sync + fmt::Debug {
     /// Cross entropy in nats of each row of logits `[rows, width]` against its target → `[rows]`, without a
     /// temporary as wide as the vocabulary.
     fn cross_entropy(&self, logits: &Buffer, width: usize, targets: &[u32]) -> Buffer;
-    /// dlogits: (softmax − one-hot) · dloss[row].
+    /// dlogits: `(softmax − one-hot) · dloss[row]`.
     fn cross_entropy_dx(&self, dloss: &Buffer, logits: &Buffer, width: usize, targets: &[u32]) -> Buffer;
     /// The `k` largest of each row of x `[rows, width]`; `k <= width`.
     fn top_k(&self, x: &Buffer, width: usize, k: usize) -> TopK;

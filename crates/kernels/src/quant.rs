@@ -1,6 +1,6 @@
 //! Encodings of stored weights, and their expansion to f32.
 //!
-//! The block formats are those of GGUF files; what each block holds is drawn in [`blocks`] and [`super_blocks`].
+//! The block formats are those of GGUF files; what each block holds is drawn in `blocks` and `super_blocks`.
 //! Expansion gives the bits that the `gguf` Python package gives (`tests/golden/quant`, made by
 //! `scripts/make_quant_goldens.py`): one multiplication and at most one addition for each element, never fused.
 
