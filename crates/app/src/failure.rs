@@ -5,7 +5,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ErrorKind};
 
 /// A command line that cannot be meant. Status 2, where other errors have 1.
 #[derive(Debug)]
@@ -71,6 +71,14 @@ pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     }
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         let _ = error.print();
+        return ExitCode::from(2);
+    }
+    if let Some(asked) = error.get(ContextKind::InvalidSubcommand) {
+        let similar =
+            error.get(ContextKind::SuggestedSubcommand).map_or_else(String::new, |s| format!("; similar: {s}"));
+        say(&format!(
+            "`{asked}` is neither a command nor a view{similar}; `pellucid --help` and `pellucid views` list them"
+        ));
         return ExitCode::from(2);
     }
     let text = error.render().to_string();
