@@ -105,22 +105,30 @@ fn check_gradients(variant: &str, backend: Arc<dyn Backend>, bound: f64) {
 
 #[test]
 fn activations_of_the_reference_backend() {
-    VARIANTS.iter().for_each(|variant| check_activations(variant, Arc::new(Naive), REFERENCE));
+    for variant in VARIANTS {
+        check_activations(variant, Arc::new(Naive), REFERENCE);
+    }
 }
 
 #[test]
 fn activations_of_the_fast_backend() {
-    VARIANTS.iter().for_each(|variant| check_activations(variant, Arc::new(Cpu::new()), FAST));
+    for variant in VARIANTS {
+        check_activations(variant, Arc::new(Cpu::new()), FAST);
+    }
 }
 
 #[test]
 fn gradients_of_the_reference_backend() {
-    VARIANTS.iter().for_each(|variant| check_gradients(variant, Arc::new(Naive), 1e-5));
+    for variant in VARIANTS {
+        check_gradients(variant, Arc::new(Naive), 1e-5);
+    }
 }
 
 #[test]
 fn gradients_of_the_fast_backend() {
-    VARIANTS.iter().for_each(|variant| check_gradients(variant, Arc::new(Cpu::new()), 1e-4));
+    for variant in VARIANTS {
+        check_gradients(variant, Arc::new(Cpu::new()), 1e-4);
+    }
 }
 
 #[test]
