@@ -1,6 +1,6 @@
 //! The program `pellucid`, as a library: [`main_with`] runs it with any list of views.
 //!
-//! A command line is parsed, then meant: [`cli`] says what there is, each file in `commands` does one of them. Views
+//! A command line is parsed, then meant: `cli` says what there is, each file in `commands` does one of them. Views
 //! have no code here: their flags come from their schemas, their help from their doc comments.
 //!
 //! Standard output carries results only; progress and messages go to standard error. The exit status is 0 when done,

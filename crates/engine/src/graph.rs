@@ -258,7 +258,7 @@ impl<'a> Graph<'a> {
         })
     }
 
-    /// Scores of q against keys (see [`Keys`]): per prompt `[heads, dst, src]`.
+    /// Scores of q against keys (see `Keys`): per prompt `[heads, dst, src]`.
     pub fn attn_scores(&mut self, q: &Tensor, keys: &Keys<'_>, shape: &AttnShape) -> Tensor {
         let y = Arc::new(self.backend.attn_scores(&q.data, &keys.segments(), shape));
         let Some(own) = keys.own() else { return Tensor { data: y, node: None } };

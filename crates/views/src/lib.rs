@@ -7,6 +7,8 @@
 //! Invariants: views compute through `methods` and draw with `figure`; none writes to a terminal or reads a file by
 //! itself.
 
+#![allow(rustdoc::broken_intra_doc_links, reason = "doc comments are the product's help, where `[pos]` tells axes")]
+
 mod any;
 mod cx;
 mod edits;
