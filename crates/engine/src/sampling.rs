@@ -103,11 +103,11 @@ mod tests {
         let total: f64 = weights.iter().sum();
         let logprobs = Naive.upload(&weights.iter().map(|w| (w / total).ln()).collect::<Vec<_>>());
         let mut sampler = Sampler::new(sampling).unwrap();
-        let mut counts = vec![0.0; weights.len()];
+        let mut counts = vec![0u32; weights.len()];
         for _ in 0..20_000 {
-            counts[sampler.choose(&logprobs, &Naive) as usize] += 1.0 / 20_000.0;
+            counts[sampler.choose(&logprobs, &Naive) as usize] += 1;
         }
-        counts
+        counts.into_iter().map(|count| f64::from(count) / 20_000.0).collect()
     }
 
     fn check(weights: &[f64], sampling: Sampling, expected: &[f64]) {
