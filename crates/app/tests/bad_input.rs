@@ -18,7 +18,7 @@ fn view(arguments: &[&str], status: i32, expected: &[&str]) {
 #[test]
 fn command_lines() {
     fails(&["vew"], 2, &["`vew` is neither a command nor a view", "view"]);
-    fails(&["view", "logit_len", "m"], 2, &["'logit_len'", "logit_lens"]);
+    fails(&["view", "logit_len", "m"], 2, &["`logit_len`", "logit_lens"]);
     fails(&["view", "logit_lens"], 2, &["<MODEL>"]);
     view(&[], 2, &["--prompt <TEXT>"]);
     view(&["--tokens", "1", "--kk", "3"], 2, &["unexpected argument '--kk'"]);
