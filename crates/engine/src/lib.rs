@@ -6,6 +6,7 @@
 //!
 //! Invariants: no file or network IO; no operation on numbers that is not one of [`kernels::Backend`]'s.
 
+mod anatomy;
 pub mod arch;
 mod axis;
 mod batch;
@@ -21,6 +22,7 @@ mod generate;
 mod gradient;
 mod graph;
 mod model;
+mod names;
 mod pass;
 mod point;
 mod run;
@@ -31,9 +33,10 @@ pub mod tape;
 pub mod tokenizer;
 mod weights;
 
+pub use anatomy::{Anatomy, AttentionAnatomy, LayerAnatomy, MlpAnatomy};
 pub use axis::{Axis, Dim, Role};
 pub use batch::Batch;
-pub use build::Builder;
+pub use build::{Builder, Placed};
 pub use cache::Cache;
 pub use edit::{Array, Edit, Index, Op, Reference, Value, Where};
 pub use error::{Error, Result};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use kernels::Backend;
 use serde::Serialize;
 
-use crate::{Graph, Pass, Result, Spec, Tensor};
+use crate::{Anatomy, Graph, Pass, Result, Spec, Tensor};
 
 /// Sizes of a network under the field's names; what a network does not have is `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -43,6 +43,11 @@ pub trait Model: Send + Sync {
     /// What turns a residual stream `[rows, d_model]` into logits `[rows, d_vocab]`: final norm, unembedding, cap.
     /// Meets no point, so no edit applies. This is what a logit lens applies at every layer.
     fn unembed(&self, graph: &mut Graph<'_>, resid: &Tensor) -> Tensor;
+
+    /// Its weights by the part they play, for methods that read weights; `None` where its parts are of other kinds.
+    fn anatomy(&self) -> Option<Anatomy<'_>> {
+        None
+    }
 }
 
 /// What rows of a residual stream `[rows, d_model]` say as if each were the model's last: logits `[rows, d_vocab]`.

@@ -1,6 +1,9 @@
 //! Points: the named places where activations can be seen and changed, and the parameters behind them.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+
+use kernels::{Backend, Buffer, Matrix};
 
 use crate::{Axis, Dim, Sizes};
 
@@ -51,12 +54,33 @@ impl Point {
 }
 
 /// A named parameter.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Parameter {
-    /// Hugging Face's name: `model.layers.0.mlp.up_proj.weight`.
+    /// Hugging Face's name: `model.layers.0.mlp.up_proj.weight`. A piece of a tensor that the file has fused carries
+    /// the piece in brackets: `transformer.h.0.attn.c_attn.weight[q]`.
     pub name: String,
     /// `[outs, ins]` of a matrix, `[len]` of a vector.
     pub shape: Vec<usize>,
+    pub(crate) held: Held,
+}
+
+/// A parameter's numbers, as its backend holds them.
+#[derive(Clone, Debug)]
+pub(crate) enum Held {
+    /// `[outs, ins]`.
+    Matrix(Arc<Matrix>),
+    /// `[len]`.
+    Vector(Arc<Buffer>),
+}
+
+impl Parameter {
+    /// Its numbers, row-major. `backend` is the model's.
+    pub fn values(&self, backend: &dyn Backend) -> Vec<f32> {
+        match &self.held {
+            Held::Matrix(matrix) => backend.unpack(matrix),
+            Held::Vector(data) => data.to_f32().into_owned(),
+        }
+    }
 }
 
 /// What a model is made of, as far as a method needs to know.

@@ -42,12 +42,14 @@ pub struct Stored {
 #[derive(Debug)]
 pub struct Weights {
     tensors: BTreeMap<String, Stored>,
+    /// Fused tensors that are handed out piece by piece, with the rows that nobody has asked for yet.
+    pieces: BTreeMap<String, (Stored, usize)>,
 }
 
 impl Weights {
     /// All tensors of a file, by the file's own names.
     pub fn new(tensors: BTreeMap<String, Stored>) -> Self {
-        Self { tensors }
+        Self { tensors, pieces: BTreeMap::new() }
     }
 
     /// Bytes that all tensors would take as f32.
@@ -57,7 +59,7 @@ impl Weights {
 
     /// Whether a tensor is there and not yet taken.
     pub fn has(&self, name: &str) -> bool {
-        self.tensors.contains_key(name)
+        self.tensors.contains_key(name) || self.pieces.contains_key(name)
     }
 
     /// Rows of a matrix, for a size that the configuration leaves out.
@@ -73,10 +75,35 @@ impl Weights {
     /// Takes a tensor whose shape the configuration knows.
     pub(crate) fn take(&mut self, name: &str, shape: &[usize], family: &'static str) -> Result<Stored> {
         let stored = self.tensors.remove(name).ok_or_else(|| Error::MissingTensor { name: name.into(), family })?;
-        if stored.shape != shape {
-            return Err(Error::WrongShape { name: name.into(), found: stored.shape, expected: shape.into() });
-        }
+        fits(name, &stored, shape)?;
         Ok(stored)
+    }
+
+    /// Takes `rows` of the `of` rows of a fused tensor whose own shape is `shape`. What comes back is the whole, of
+    /// which the caller chooses its rows; the tensor is used up when all of them have been taken. A stack of matrices,
+    /// as experts are kept, counts as one matrix of all their rows.
+    pub(crate) fn take_piece(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+        rows: usize,
+        of: usize,
+        family: &'static str,
+    ) -> Result<Stored> {
+        if let Some(mut stored) = self.tensors.remove(name) {
+            if let [stack, each, ins] = *stored.shape.as_slice() {
+                stored.shape = vec![stack.saturating_mul(each), ins];
+            }
+            fits(name, &stored, shape)?;
+            self.pieces.insert(name.into(), (stored, of));
+        }
+        match self.pieces.get_mut(name) {
+            Some((stored, left)) if *left >= rows => {
+                *left -= rows;
+                Ok(stored.clone())
+            }
+            _ => Err(Error::MissingTensor { name: name.into(), family }),
+        }
     }
 
     /// Drops tensors that carry nothing, such as precomputed frequencies.
@@ -92,11 +119,17 @@ impl Weights {
 
     /// Fails if any tensor was not asked for.
     pub fn finish(self, family: &'static str) -> Result<()> {
-        if self.tensors.is_empty() {
-            Ok(())
-        } else {
-            Err(Error::Leftovers { names: self.tensors.into_keys().collect(), family })
-        }
+        let cut = self.pieces.into_iter().filter(|(_, (_, left))| *left > 0).map(|(name, _)| name);
+        let names: Vec<String> = self.tensors.into_keys().chain(cut).collect();
+        if names.is_empty() { Ok(()) } else { Err(Error::Leftovers { names, family }) }
+    }
+}
+
+fn fits(name: &str, stored: &Stored, shape: &[usize]) -> Result<()> {
+    if stored.shape == shape {
+        Ok(())
+    } else {
+        Err(Error::WrongShape { name: name.into(), found: stored.shape.clone(), expected: shape.into() })
     }
 }
 

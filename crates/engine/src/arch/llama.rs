@@ -7,20 +7,38 @@ use kernels::{Act, Backend, Mask, NormKind, Residency, RopeStyle};
 use serde_json::Value;
 
 use crate::arch::Architecture;
-use crate::blocks::attention::{Attention, AttentionConfig};
-use crate::blocks::mlp::GatedMlp;
-use crate::blocks::norm::Norm;
+use crate::blocks::attention::{AttentionPlan, QkNorm};
+use crate::blocks::decoder::{BlockPlan, Norms, Plan};
+use crate::blocks::mlp::MlpPlan;
+use crate::blocks::norm::NormPlan;
 use crate::blocks::rope::{Rope, Scaling};
 use crate::build::Placed;
 use crate::config::Fields;
-use crate::{
-    Axis, Builder, Config, Dim, Error, Graph, Model, Pass, PointId, Result, Sizes, Spec, Tensor, Weight, Weights,
-};
+use crate::names::Names;
+use crate::{Config, Error, Model, Result, Weights};
 
 /// The family.
 pub struct Llama;
 
 const FAMILY: &str = "llama";
+
+/// Parts, and what Hugging Face calls them.
+const NAMES: &[(&str, &str)] = &[
+    ("embed", "model.embed_tokens"),
+    ("ln1", "model.layers.{i}.input_layernorm"),
+    ("attn.q", "model.layers.{i}.self_attn.q_proj"),
+    ("attn.k", "model.layers.{i}.self_attn.k_proj"),
+    ("attn.v", "model.layers.{i}.self_attn.v_proj"),
+    ("attn.o", "model.layers.{i}.self_attn.o_proj"),
+    ("attn.q_norm", "model.layers.{i}.self_attn.q_norm"),
+    ("attn.k_norm", "model.layers.{i}.self_attn.k_norm"),
+    ("ln2", "model.layers.{i}.post_attention_layernorm"),
+    ("mlp.gate", "model.layers.{i}.mlp.gate_proj"),
+    ("mlp.up", "model.layers.{i}.mlp.up_proj"),
+    ("mlp.down", "model.layers.{i}.mlp.down_proj"),
+    ("ln_final", "model.norm"),
+    ("unembed", "lm_head"),
+];
 
 impl Architecture for Llama {
     fn names(&self) -> &'static [&'static str] {
@@ -50,24 +68,18 @@ impl Architecture for Llama {
             Config::HuggingFace(value) => Shape::from_hugging_face(value)?,
             Config::Gguf(value) => Shape::from_gguf(value, &mut weights)?,
         };
-        let gguf = matches!(config, Config::Gguf(_));
+        let names = Names { hugging_face: NAMES, gguf: matches!(config, Config::Gguf(_)) };
         weights.ignore(|name| name.ends_with("rotary_emb.inv_freq"));
-        let placed =
-            |name: &str| if gguf { shape.place_in_gguf(name) } else { Placed { name: name.to_owned(), rows: None } };
-        let builder = Builder::new(FAMILY, backend, residency, &mut weights, placed);
-        let network = Network::build(builder, &shape)?;
-        if shape.tied {
-            weights.ignore(|name| name == "lm_head.weight" || name == "output.weight");
-        }
-        weights.finish(FAMILY)?;
-        Ok(Box::new(network))
+        let place = |layer: Option<usize>, part: &str| Some(shape.unpermuted(names.place(layer, part)?, part));
+        shape.plan().build(weights, backend, residency, place)
     }
 }
 
 /// What the configuration settles.
 #[derive(Debug)]
 struct Shape {
-    sizes: Sizes,
+    d_model: usize,
+    n_ctx: Option<usize>,
     heads: usize,
     kv_heads: usize,
     d_head: usize,
@@ -114,8 +126,9 @@ impl Shape {
                 Ok((mask, rotates))
             })
             .collect::<Result<_>>()?;
-        Self {
-            sizes: Sizes { n_layers, d_model, n_ctx, ..Sizes::default() },
+        Ok(Self {
+            d_model,
+            n_ctx,
             heads,
             kv_heads: f.optional_size("num_key_value_heads")?.unwrap_or(heads),
             d_head,
@@ -129,8 +142,7 @@ impl Shape {
             tied: f.flag("tie_word_embeddings").unwrap_or(name.starts_with("SmolLM3")),
             qk_norm: name.starts_with("Qwen3"),
             permuted: false,
-        }
-        .checked()
+        })
     }
 
     fn from_gguf(metadata: &Value, weights: &mut Weights) -> Result<Self> {
@@ -169,8 +181,9 @@ impl Shape {
         };
         let mask = f.optional_size("attention.sliding_window")?.map_or(Mask::Causal, Mask::Window);
         let rotates = |i: usize| arch != "smollm3" || !(i + 1).is_multiple_of(4);
-        Self {
-            sizes: Sizes { n_layers, d_model, n_ctx: f.optional_size("context_length")?, ..Sizes::default() },
+        Ok(Self {
+            d_model,
+            n_ctx: f.optional_size("context_length")?,
             heads,
             kv_heads: f.optional_size("attention.head_count_kv")?.unwrap_or(heads),
             d_head,
@@ -184,68 +197,53 @@ impl Shape {
             tied: !weights.has("output.weight"),
             qk_norm: arch == "qwen3",
             permuted: matches!(arch.as_str(), "llama" | "mistral" | "mistral3" | "smollm3"),
-        }
-        .checked()
+        })
     }
 
-    /// Sizes that cannot be, before anything is allocated by them.
-    fn checked(mut self) -> Result<Self> {
-        let bad = |why: String| Err(Error::Config(why));
-        if self.heads.saturating_mul(self.d_head) > 1 << 20 {
-            return bad(format!("{} heads of {} elements are more than any real network has", self.heads, self.d_head));
-        }
-        if !self.heads.is_multiple_of(self.kv_heads) {
-            return bad(format!("{} query heads cannot share {} key/value heads evenly", self.heads, self.kv_heads));
-        }
-        if !self.d_head.is_multiple_of(2) {
-            return bad(format!("a head of {} elements cannot be rotated in pairs", self.d_head));
-        }
-        self.sizes = Sizes {
-            n_heads: Some(self.heads),
-            n_kv_heads: Some(self.kv_heads),
-            d_head: Some(self.d_head),
-            d_mlp: Some(self.d_mlp),
-            d_vocab: Some(self.d_vocab),
-            ..self.sizes
+    fn plan(&self) -> Plan {
+        let norm = NormPlan { kind: NormKind::Rms, eps: self.eps };
+        let block = |&(mask, rotates): &(Mask, bool)| BlockPlan {
+            attention: AttentionPlan {
+                heads: self.heads,
+                kv_heads: self.kv_heads,
+                d_head: self.d_head,
+                scale: (self.d_head as f64).powf(-0.5),
+                cap: None,
+                mask,
+                rope: rotates.then_some(0),
+                qk_norm: self.qk_norm.then_some((QkNorm::Heads, norm)),
+            },
+            mlp: Some(MlpPlan { d_mlp: self.d_mlp, act: self.act, gated: true }),
+            norms: Norms::Before,
+            parallel: false,
         };
-        Ok(self)
+        Plan {
+            family: FAMILY,
+            d_model: self.d_model,
+            d_vocab: self.d_vocab,
+            n_ctx: self.n_ctx,
+            embed_scale: None,
+            positions: false,
+            norm: Some(norm),
+            ropes: vec![Rope::new(self.d_head, self.rope_base, &self.rope_scaling, RopeStyle::Halves)],
+            blocks: self.layers.iter().map(block).collect(),
+            tied: self.tied,
+            logit_cap: None,
+        }
     }
 
-    /// Where a GGUF file keeps a tensor. Conversion put the rows of q and k into the order in which pairs rotate
-    /// (2i with 2i + 1); here they are read back into Hugging Face's order (i with i + `d_head`/2).
-    fn place_in_gguf(&self, name: &str) -> Placed {
-        let named = |name: String| Placed { name, rows: None };
-        let (name, suffix) = name.rsplit_once('.').unwrap_or((name, "weight"));
-        let Some((layer, local)) = name.strip_prefix("model.layers.").and_then(|rest| rest.split_once('.')) else {
-            let own = match name {
-                "model.embed_tokens" => "token_embd",
-                "model.norm" => "output_norm",
-                _ => "output",
-            };
-            return named(format!("{own}.{suffix}"));
-        };
-        let own = match local {
-            "input_layernorm" => "attn_norm",
-            "self_attn.q_proj" => "attn_q",
-            "self_attn.k_proj" => "attn_k",
-            "self_attn.v_proj" => "attn_v",
-            "self_attn.o_proj" => "attn_output",
-            "self_attn.q_norm" => "attn_q_norm",
-            "self_attn.k_norm" => "attn_k_norm",
-            "post_attention_layernorm" => "ffn_norm",
-            "mlp.gate_proj" => "ffn_gate",
-            "mlp.up_proj" => "ffn_up",
-            _ => "ffn_down",
-        };
-        let heads = match local {
-            "self_attn.q_proj" if self.permuted => Some(self.heads),
-            "self_attn.k_proj" if self.permuted => Some(self.kv_heads),
-            _ => None,
+    /// Conversion to GGUF put the rows of q and k into the order in which pairs rotate (2i with 2i + 1); here they are
+    /// read back into Hugging Face's order (i with i + `d_head`/2).
+    fn unpermuted(&self, placed: Placed, part: &str) -> Placed {
+        let heads = match part.split('.').nth(1) {
+            Some("q") if self.permuted => self.heads,
+            Some("k") if self.permuted => self.kv_heads,
+            _ => return placed,
         };
         let half = self.d_head / 2;
         let stored = |head: usize, i: usize| (head * self.d_head + 2 * (i % half) + i / half) as u32;
-        let rows = heads.map(|heads| (0..heads).flat_map(|h| (0..self.d_head).map(move |i| stored(h, i))).collect());
-        Placed { name: format!("blk.{layer}.{own}.{suffix}"), rows }
+        let rows = (0..heads).flat_map(|h| (0..self.d_head).map(move |i| stored(h, i))).collect();
+        Placed { rows: Some(rows), ..placed }
     }
 }
 
@@ -283,143 +281,4 @@ fn hugging_face_scaling(f: &Fields<'_>, n_ctx: Option<usize>) -> Result<Scaling>
 /// The temperature of `YaRN`, folded into cos and sin.
 fn yarn_attention(factor: f64) -> f64 {
     if factor <= 1.0 { 1.0 } else { 0.1 * factor.ln() + 1.0 }
-}
-
-/// The network.
-struct Network {
-    spec: Spec,
-    backend: Arc<dyn Backend>,
-    embedding: Weight,
-    embed: PointId,
-    rope: Rope,
-    blocks: Vec<Block>,
-    final_norm: Norm,
-    unembedding: Weight,
-    logits: PointId,
-}
-
-struct Block {
-    resid_pre: PointId,
-    attn_norm: Norm,
-    attention: Attention,
-    attn_out: PointId,
-    resid_mid: PointId,
-    mlp_norm: Norm,
-    mlp: GatedMlp,
-    mlp_out: PointId,
-    resid_post: PointId,
-}
-
-impl Network {
-    fn build(mut b: Builder<'_>, shape: &Shape) -> Result<Self> {
-        let d_model = shape.sizes.d_model;
-        let stream = [(Axis::new(Dim::Pos), None), (Axis::new(Dim::DModel), Some(d_model))];
-        let embedding = b.matrix("model.embed_tokens.weight", shape.d_vocab, d_model)?;
-        let embed = b.point("embed", &stream);
-        let mut blocks = Vec::with_capacity(shape.layers.len().min(1024));
-        for i in 0..shape.layers.len() {
-            b.in_layer(Some(i));
-            blocks.push(Block::build(&mut b, shape, i)?);
-        }
-        b.in_layer(None);
-        let final_norm = Norm::of_stream(&mut b, "ln_final", "model.norm", NormKind::Rms, d_model, shape.eps)?;
-        let unembedding =
-            if shape.tied { embedding.clone() } else { b.matrix("lm_head.weight", shape.d_vocab, d_model)? };
-        let logits = b.point("logits", &[(Axis::new(Dim::Pos), None), (Axis::new(Dim::DVocab), Some(shape.d_vocab))]);
-        let backend = b.backend().clone();
-        let mut spec = b.finish();
-        spec.sizes = shape.sizes.clone();
-        let rope = Rope::new(shape.d_head, shape.rope_base, &shape.rope_scaling, RopeStyle::Halves);
-        Ok(Self { spec, backend, embedding, embed, rope, blocks, final_norm, unembedding, logits })
-    }
-}
-
-impl Block {
-    fn build(b: &mut Builder<'_>, shape: &Shape, layer: usize) -> Result<Self> {
-        let d_model = shape.sizes.d_model;
-        let stream = [(Axis::new(Dim::Pos), None), (Axis::new(Dim::DModel), Some(d_model))];
-        let tensor = format!("model.layers.{layer}");
-        let (mask, rotary) = shape.layers[layer];
-        let resid_pre = b.point("resid_pre", &stream);
-        let attn_norm =
-            Norm::of_stream(b, "ln1", &format!("{tensor}.input_layernorm"), NormKind::Rms, d_model, shape.eps)?;
-        let attn = format!("{tensor}.self_attn");
-        let norms = if shape.qk_norm {
-            let mut norm =
-                |name: &str| Norm::of_heads(b, &format!("{attn}.{name}"), NormKind::Rms, shape.d_head, shape.eps);
-            Some((norm("q_norm")?, norm("k_norm")?))
-        } else {
-            None
-        };
-        let config = AttentionConfig {
-            layer,
-            d_model,
-            heads: shape.heads,
-            kv_heads: shape.kv_heads,
-            d_head: shape.d_head,
-            mask,
-            rotary,
-        };
-        Ok(Self {
-            resid_pre,
-            attn_norm,
-            attention: Attention::new(b, &attn, config, norms)?,
-            attn_out: b.point("attn_out", &stream),
-            resid_mid: b.point("resid_mid", &stream),
-            mlp_norm: Norm::of_stream(
-                b,
-                "ln2",
-                &format!("{tensor}.post_attention_layernorm"),
-                NormKind::Rms,
-                d_model,
-                shape.eps,
-            )?,
-            mlp: GatedMlp::new(b, &format!("{tensor}.mlp"), d_model, shape.d_mlp, shape.act)?,
-            mlp_out: b.point("mlp_out", &stream),
-            resid_post: b.point("resid_post", &stream),
-        })
-    }
-}
-
-impl Model for Network {
-    fn spec(&self) -> &Spec {
-        &self.spec
-    }
-
-    fn backend(&self) -> &Arc<dyn Backend> {
-        &self.backend
-    }
-
-    fn forward(&self, pass: &mut Pass<'_>) -> Result<Tensor> {
-        let batch = pass.batch().clone();
-        let angles = self.rope.angles(&*self.backend, &batch);
-        let (first, mut x) = if let Some(start) = pass.start() {
-            start
-        } else {
-            let x = pass.graph.gather(&self.embedding, batch.tokens());
-            (0, pass.at(self.embed, x)?)
-        };
-        for block in self.blocks.get(first..).unwrap_or_default() {
-            x = pass.at(block.resid_pre, x)?;
-            let normed = block.attn_norm.forward(pass, &x)?;
-            let attn_out = block.attention.forward(pass, &normed, Some(&angles))?;
-            let attn_out = pass.at(block.attn_out, attn_out)?;
-            x = pass.graph.add(&x, &attn_out);
-            x = pass.at(block.resid_mid, x)?;
-            let normed = block.mlp_norm.forward(pass, &x)?;
-            let mlp_out = block.mlp.forward(pass, &normed)?;
-            let mlp_out = pass.at(block.mlp_out, mlp_out)?;
-            x = pass.graph.add(&x, &mlp_out);
-            x = pass.at(block.resid_post, x)?;
-        }
-        let x = pass.rows_to_unembed(&x, self.spec.sizes.d_model);
-        let normed = self.final_norm.forward(pass, &x)?;
-        let logits = pass.graph.linear(&normed, &self.unembedding, None);
-        pass.at(self.logits, logits)
-    }
-
-    fn unembed(&self, graph: &mut Graph<'_>, resid: &Tensor) -> Tensor {
-        let normed = self.final_norm.apply(graph, resid);
-        graph.linear(&normed, &self.unembedding, None)
-    }
 }

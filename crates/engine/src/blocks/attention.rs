@@ -3,38 +3,51 @@
 use kernels::{AttnShape, Mask};
 
 use crate::blocks::mlp::Linear;
-use crate::blocks::norm::Norm;
+use crate::blocks::norm::{Norm, NormPlan};
 use crate::graph::Angles;
 use crate::{Axis, Builder, Dim, Pass, PointId, Result, Tensor};
 
 /// Sizes and habits of one attention layer.
-#[derive(Clone, Debug)]
-pub struct AttentionConfig {
-    /// The block it is in.
-    pub layer: usize,
-    /// Width of the residual stream.
-    pub d_model: usize,
+#[derive(Clone, Debug, PartialEq)]
+pub struct AttentionPlan {
     /// Query heads.
     pub heads: usize,
     /// Key/value heads.
     pub kv_heads: usize,
     /// Width of a head.
     pub d_head: usize,
+    /// What q·k is multiplied by: usually 1/√`d_head`.
+    pub scale: f64,
+    /// If set, scores become cap · tanh(score / cap), before the mask.
+    pub cap: Option<f64>,
     /// Who sees whom.
     pub mask: Mask,
-    /// Whether q and k are rotated.
-    pub rotary: bool,
+    /// Which of the network's rotations q and k go through, if any.
+    pub rope: Option<usize>,
+    /// Norms of q and k before they are rotated, if any.
+    pub qk_norm: Option<(QkNorm, NormPlan)>,
+}
+
+/// What norms of q and k take together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QkNorm {
+    /// Each head by itself.
+    Heads,
+    /// All heads of a token.
+    Row,
 }
 
 /// Points, in order: `attn.{q,k,v}` `[pos, head, d_head]`, `attn.{rot_q,rot_k}`, `attn.{attn_scores,pattern}`
 /// `[head, pos/dst, pos/src]`, `attn.z`, `attn.result` `[pos, head, d_model]`.
 #[derive(Debug)]
 pub struct Attention {
-    config: AttentionConfig,
-    q: Linear,
-    k: Linear,
-    v: Linear,
-    o: Linear,
+    layer: usize,
+    d_model: usize,
+    pub(crate) plan: AttentionPlan,
+    pub(crate) q: Linear,
+    pub(crate) k: Linear,
+    pub(crate) v: Linear,
+    pub(crate) o: Linear,
     q_norm: Option<Norm>,
     k_norm: Option<Norm>,
     points: Points,
@@ -54,28 +67,28 @@ struct Points {
 }
 
 impl Attention {
-    /// With tensors `{tensor}.{q_proj,k_proj,v_proj,o_proj}`, biases where the file has them, and norms where given.
-    pub fn new(
-        b: &mut Builder<'_>,
-        tensor: &str,
-        config: AttentionConfig,
-        norms: Option<(Norm, Norm)>,
-    ) -> Result<Self> {
-        let c = &config;
+    /// With tensors `attn.{q,k,v,o}`, biases where the file has them, and `attn.{q_norm,k_norm}` where planned.
+    pub fn new(b: &mut Builder<'_>, layer: usize, d_model: usize, plan: AttentionPlan) -> Result<Self> {
+        let c = &plan;
         let pos = (Axis::new(Dim::Pos), None);
         let head = |n: usize| (Axis::new(Dim::Head), Some(n));
         let query = [pos, head(c.heads), (Axis::new(Dim::DHead), Some(c.d_head))];
         let key = [pos, head(c.kv_heads), (Axis::new(Dim::DHead), Some(c.d_head))];
         let pairs = [head(c.heads), (Axis::DST, None), (Axis::SRC, None)];
-        let result = [pos, head(c.heads), (Axis::new(Dim::DModel), Some(c.d_model))];
-        let (q_norm, k_norm) = norms.unzip();
+        let result = [pos, head(c.heads), (Axis::new(Dim::DModel), Some(d_model))];
+        let qk_norm = |b: &mut Builder<'_>, part: &str, heads: usize| {
+            let width = |over| if over == QkNorm::Row { heads * c.d_head } else { c.d_head };
+            c.qk_norm.map(|(over, norm)| Norm::of_heads(b, part, norm, width(over))).transpose()
+        };
         Ok(Self {
-            q: Linear::new(b, &format!("{tensor}.q_proj"), c.heads * c.d_head, c.d_model)?,
-            k: Linear::new(b, &format!("{tensor}.k_proj"), c.kv_heads * c.d_head, c.d_model)?,
-            v: Linear::new(b, &format!("{tensor}.v_proj"), c.kv_heads * c.d_head, c.d_model)?,
-            o: Linear::new(b, &format!("{tensor}.o_proj"), c.d_model, c.heads * c.d_head)?,
-            q_norm,
-            k_norm,
+            layer,
+            d_model,
+            q: Linear::new(b, "attn.q", c.heads * c.d_head, d_model)?,
+            k: Linear::new(b, "attn.k", c.kv_heads * c.d_head, d_model)?,
+            v: Linear::new(b, "attn.v", c.kv_heads * c.d_head, d_model)?,
+            o: Linear::new(b, "attn.o", d_model, c.heads * c.d_head)?,
+            q_norm: qk_norm(b, "attn.q_norm", c.heads)?,
+            k_norm: qk_norm(b, "attn.k_norm", c.kv_heads)?,
             points: Points {
                 q: b.point("attn.q", &query),
                 k: b.point("attn.k", &key),
@@ -87,13 +100,13 @@ impl Attention {
                 z: b.point("attn.z", &query),
                 result: b.point("attn.result", &result),
             },
-            config,
+            plan,
         })
     }
 
     /// x `[rows, d_model]` → `[rows, d_model]`.
-    pub fn forward(&self, pass: &mut Pass<'_>, x: &Tensor, angles: Option<&Angles>) -> Result<Tensor> {
-        let (c, p) = (&self.config, &self.points);
+    pub fn forward(&self, pass: &mut Pass<'_>, x: &Tensor, angles: &[Angles]) -> Result<Tensor> {
+        let (c, p) = (&self.plan, &self.points);
         let q = self.q.forward(pass, x);
         let q = pass.at(p.q, q)?;
         let k = self.k.forward(pass, x);
@@ -110,41 +123,34 @@ impl Attention {
     }
 
     /// Norm and rotation of q or k `[rows, heads, d_head]`.
-    fn turn(
-        &self,
-        pass: &mut Pass<'_>,
-        x: &Tensor,
-        norm: Option<&Norm>,
-        angles: Option<&Angles>,
-        heads: usize,
-    ) -> Tensor {
+    fn turn(&self, pass: &mut Pass<'_>, x: &Tensor, norm: Option<&Norm>, angles: &[Angles], heads: usize) -> Tensor {
         let x = norm.map_or_else(|| x.clone(), |norm| norm.apply(&mut pass.graph, x));
-        match angles.filter(|_| self.config.rotary) {
-            Some(angles) => pass.graph.rope(&x, angles, heads, self.config.d_head),
+        match self.plan.rope {
+            Some(which) => pass.graph.rope(&x, &angles[which], heads, self.plan.d_head),
             None => x,
         }
     }
 
     /// Rotated q and k, and v → z `[rows, heads, d_head]`.
     fn attend(&self, pass: &mut Pass<'_>, q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Tensor> {
-        let c = &self.config;
+        let c = &self.plan;
         let shape = AttnShape {
             heads: c.heads,
             kv_heads: c.kv_heads,
             d_head: c.d_head,
-            scale: (c.d_head as f64).powf(-0.5),
-            cap: None,
+            scale: c.scale,
+            cap: c.cap,
             mask: c.mask,
         };
-        pass.remember(c.layer, k, v);
+        pass.remember(self.layer, k, v);
         if !pass.wants(self.points.scores) && !pass.wants(self.points.pattern) && !pass.graph.recording() {
-            return Ok(pass.with_keys(c.layer, k, v, |graph, keys| graph.attention_fused(q, keys, &shape)));
+            return Ok(pass.with_keys(self.layer, k, v, |graph, keys| graph.attention_fused(q, keys, &shape)));
         }
-        let scores = pass.with_keys(c.layer, k, v, |graph, keys| graph.attn_scores(q, keys, &shape));
+        let scores = pass.with_keys(self.layer, k, v, |graph, keys| graph.attn_scores(q, keys, &shape));
         let scores = pass.at(self.points.scores, scores)?;
-        let pattern = pass.with_keys(c.layer, k, v, |graph, keys| graph.attn_softmax(&scores, keys, &shape));
+        let pattern = pass.with_keys(self.layer, k, v, |graph, keys| graph.attn_softmax(&scores, keys, &shape));
         let pattern = pass.at(self.points.pattern, pattern)?;
-        Ok(pass.with_keys(c.layer, k, v, |graph, keys| graph.attn_mix(&pattern, keys, &shape)))
+        Ok(pass.with_keys(self.layer, k, v, |graph, keys| graph.attn_mix(&pattern, keys, &shape)))
     }
 
     /// z `[rows, heads, d_head]` → what the layer adds to the stream `[rows, d_model]`.
@@ -152,12 +158,12 @@ impl Attention {
         if !pass.wants(self.points.result) {
             return Ok(self.o.forward(pass, z));
         }
-        let c = &self.config;
+        let c = &self.plan;
         let result = pass.graph.linear_heads(z, &self.o.weight, c.heads);
         let seen = pass.at(self.points.result, result.clone())?;
         // Heads that nobody changed sum to what the plain product gives, bit for bit.
         let known = (seen.is(&result) || seen.data == result.data)
             .then(|| pass.backend().linear(&z.data, &self.o.weight.matrix, self.o.bias.as_ref().map(|b| &*b.data)));
-        Ok(pass.graph.sum_heads(&seen, c.heads, c.d_model, self.o.bias.as_ref(), known))
+        Ok(pass.graph.sum_heads(&seen, c.heads, self.d_model, self.o.bias.as_ref(), known))
     }
 }

@@ -7,15 +7,17 @@ use crate::{Axis, Builder, Dim, Pass, PointId, Result, Tensor, Vector, Weight};
 /// An affine map.
 #[derive(Debug)]
 pub struct Linear {
-    pub(crate) weight: Weight,
-    pub(crate) bias: Option<Vector>,
+    /// `[outs, ins]`.
+    pub weight: Weight,
+    /// `[outs]`, if there is one.
+    pub bias: Option<Vector>,
 }
 
 impl Linear {
-    /// `{tensor}.weight` `[outs, ins]` and, if the file has it, `{tensor}.bias`.
-    pub fn new(b: &mut Builder<'_>, tensor: &str, outs: usize, ins: usize) -> Result<Self> {
-        let weight = b.matrix(&format!("{tensor}.weight"), outs, ins)?;
-        let bias = b.optional_vector(&format!("{tensor}.bias"), outs)?;
+    /// `{part}.weight` `[outs, ins]` and, if the file has it, `{part}.bias`.
+    pub fn new(b: &mut Builder<'_>, part: &str, outs: usize, ins: usize) -> Result<Self> {
+        let weight = b.matrix(&format!("{part}.weight"), outs, ins)?;
+        let bias = b.optional_vector(&format!("{part}.bias"), outs)?;
         Ok(Self { weight, bias })
     }
 
@@ -25,41 +27,58 @@ impl Linear {
     }
 }
 
-/// down(act(gate(x)) · up(x)), as llama has it. Points: `mlp.pre` (the gate), `mlp.pre_linear` (the other branch),
-/// `mlp.post` (their product), each `[pos, neuron]`.
-#[derive(Debug)]
-pub struct GatedMlp {
-    gate: Linear,
-    up: Linear,
-    down: Linear,
-    act: Act,
-    pre: PointId,
-    pre_linear: PointId,
-    post: PointId,
+/// Sizes of a feed-forward layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MlpPlan {
+    /// Neurons.
+    pub d_mlp: usize,
+    /// The non-linearity.
+    pub act: Act,
+    /// Whether it is applied to a gate that then multiplies another branch.
+    pub gated: bool,
 }
 
-impl GatedMlp {
-    /// With tensors `{tensor}.{gate_proj,up_proj,down_proj}`.
-    pub fn new(b: &mut Builder<'_>, tensor: &str, d_model: usize, d_mlp: usize, act: Act) -> Result<Self> {
+/// down(act(up(x))), or if gated down(act(gate(x)) · up(x)). Points, each `[pos, neuron]`: `mlp.pre` (what the
+/// non-linearity is applied to), `mlp.pre_linear` (the other branch, if gated), `mlp.post` (what `down` reads).
+#[derive(Debug)]
+pub struct Mlp {
+    /// What the non-linearity multiplies, if gated.
+    pub(crate) gate: Option<Linear>,
+    pub(crate) up: Linear,
+    pub(crate) down: Linear,
+    act: Act,
+    pre: PointId,
+    pre_linear: Option<PointId>,
+    pub(crate) post: PointId,
+}
+
+impl Mlp {
+    /// With tensors `mlp.{gate,up,down}`.
+    pub fn new(b: &mut Builder<'_>, d_model: usize, plan: MlpPlan) -> Result<Self> {
+        let MlpPlan { d_mlp, act, gated } = plan;
         let axes = [(Axis::new(Dim::Pos), None), (Axis::new(Dim::Neuron), Some(d_mlp))];
         Ok(Self {
-            gate: Linear::new(b, &format!("{tensor}.gate_proj"), d_mlp, d_model)?,
-            up: Linear::new(b, &format!("{tensor}.up_proj"), d_mlp, d_model)?,
-            down: Linear::new(b, &format!("{tensor}.down_proj"), d_model, d_mlp)?,
+            gate: if gated { Some(Linear::new(b, "mlp.gate", d_mlp, d_model)?) } else { None },
+            up: Linear::new(b, "mlp.up", d_mlp, d_model)?,
+            down: Linear::new(b, "mlp.down", d_model, d_mlp)?,
             act,
             pre: b.point("mlp.pre", &axes),
-            pre_linear: b.point("mlp.pre_linear", &axes),
+            pre_linear: gated.then(|| b.point("mlp.pre_linear", &axes)),
             post: b.point("mlp.post", &axes),
         })
     }
 
     /// x `[rows, d_model]` → `[rows, d_model]`.
     pub fn forward(&self, pass: &mut Pass<'_>, x: &Tensor) -> Result<Tensor> {
-        let pre = self.gate.forward(pass, x);
+        let pre = self.gate.as_ref().unwrap_or(&self.up).forward(pass, x);
         let pre = pass.at(self.pre, pre)?;
-        let up = self.up.forward(pass, x);
-        let up = pass.at(self.pre_linear, up)?;
-        let post = pass.graph.act_mul(&pre, &up, self.act);
+        let post = if let Some(pre_linear) = self.pre_linear {
+            let up = self.up.forward(pass, x);
+            let up = pass.at(pre_linear, up)?;
+            pass.graph.act_mul(&pre, &up, self.act)
+        } else {
+            pass.graph.act(&pre, self.act)
+        };
         let post = pass.at(self.post, post)?;
         Ok(self.down.forward(pass, &post))
     }

@@ -2,6 +2,7 @@
 //! block declares its points when it is built is the order in which it meets them when it runs (a test holds that).
 
 pub mod attention;
+pub mod decoder;
 pub mod mlp;
 pub mod norm;
 pub mod rope;

@@ -101,6 +101,16 @@ impl Rope {
         Self { frequencies, amplitude, style }
     }
 
+    /// Pairs of elements that rotate together; half as many as rotated elements.
+    pub fn pairs(&self) -> usize {
+        self.frequencies.len()
+    }
+
+    /// The angle per position of each pair, in radians, rounded to f32 as networks are trained with.
+    pub fn frequencies(&self) -> &[f64] {
+        &self.frequencies
+    }
+
     /// The angles of every row of a batch.
     pub fn angles(&self, backend: &dyn Backend, batch: &Batch) -> Angles {
         let n = batch.rows() * self.frequencies.len();
