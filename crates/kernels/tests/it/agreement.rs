@@ -1,6 +1,6 @@
 //! The fast backend computes what the naive one defines.
 
-use kernels::{Backend, Cpu, Naive, Residency};
+use kernels::{Backend, Cpu, Naive, NormKind, Residency};
 use proptest::prelude::*;
 
 use crate::cases::{Numbers, every_operation, sizes};
@@ -42,6 +42,25 @@ proptest! {
             let terms = || (0..ins).map(|i| f64::from(x[r * ins + i]) * f64::from(w[o * ins + i]));
             let (want, size): (f64, f64) = (terms().sum(), terms().map(f64::abs).sum());
             prop_assert!((want - got).abs() <= 1e-6 * size, "{want} {got}");
+        }
+    }
+}
+
+/// Rows that are nearly constant: what rounding of the mean may do to a layer norm, and no more.
+#[test]
+fn nearly_constant_rows_are_as_good_as_their_condition() {
+    let (fast, naive, mut n) = (Cpu::new(), Naive, Numbers::new(11));
+    for (width, spread) in [(2, 1e-1), (3, 1e-2), (17, 1e-3), (640, 1e-3)] {
+        let x: Vec<f32> = n.many(5 * width).iter().map(|x| 2.0 + spread * x).collect();
+        let divided = |b: &dyn Backend| {
+            let x = b.upload_f32(&x);
+            let scale = b.norm_scale(&x, width, NormKind::Layer, 1e-5);
+            (b.norm_divide(&x, &scale, width, NormKind::Layer).to_f64().into_owned(), scale.to_f64().into_owned())
+        };
+        let ((ours, _), (want, scale)) = (divided(&fast), divided(&naive));
+        for (i, (ours, want)) in ours.iter().zip(&want).enumerate() {
+            let bound = 4.0 * f64::from(f32::EPSILON) * (2.0 / scale[i / width] + want.abs() * 2.0 / scale[i / width]);
+            assert!((ours - want).abs() <= bound, "{width}, {spread}, {i}: {want} naive, {ours} fast, bound {bound:e}");
         }
     }
 }
