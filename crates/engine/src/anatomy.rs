@@ -37,7 +37,7 @@ pub struct Anatomy<'a> {
 pub struct LayerAnatomy<'a> {
     /// Its attention.
     pub attention: AttentionAnatomy<'a>,
-    /// Its feed-forward layers: one, or one for each expert, or none.
+    /// Its feed-forward layers: one, or one for each expert (a shared one last), or none.
     pub mlps: Vec<MlpAnatomy<'a>>,
 }
 

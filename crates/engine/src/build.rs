@@ -20,6 +20,8 @@ pub struct Placed {
     pub rows: Option<Vec<u32>>,
     /// Rows of the whole stored tensor, if this is a piece of a fused one.
     pub of: Option<usize>,
+    /// Which matrix it is, of how many that the file keeps in one stack.
+    pub stacked: Option<(usize, usize)>,
     /// Whether the file keeps `[ins, outs]` (rows above are those of the transpose).
     pub transposed: bool,
     /// What is added to every number as it is read: 1 where gains are stored as their difference from 1.
@@ -74,10 +76,14 @@ impl<'a> Builder<'a> {
 
     /// Takes a matrix `[outs, ins]`.
     pub fn matrix(&mut self, part: &str, outs: usize, ins: usize) -> Result<Weight> {
-        let placed = self.placed(part)?;
+        let mut placed = self.placed(part)?;
+        placed.of = placed.of.or(placed.stacked.map(|(_, count)| count * outs));
         let whole = placed.of.unwrap_or(outs);
         let shape = if placed.transposed { [ins, whole] } else { [whole, ins] };
         let mut source = self.take(&placed, &shape, outs)?.source();
+        if let Some((which, _)) = placed.stacked {
+            placed.rows = Some((which * outs..(which + 1) * outs).map(|row| row as u32).collect());
+        }
         if placed.transposed && placed.rows.is_some() {
             source = Stored::of_columns(&source, placed.rows.as_deref().unwrap_or_default()).source();
         } else {

@@ -4,6 +4,7 @@ use kernels::Span;
 
 use crate::edit::{Array, Op, Value};
 use crate::graph::Change;
+use crate::noise::normal;
 use crate::{Axis, Batch, Dim, Edit, Error, Index, Point, Result};
 
 /// One chosen entry of an axis.
@@ -44,7 +45,7 @@ pub(crate) struct Lengths {
 /// The spans an edit changes in one point of one pass, and the change.
 pub(crate) fn plan(edit: &Edit, point: &Point, batch: &Batch, lengths: &Lengths) -> Result<(Vec<Span>, Change)> {
     let (array, by_position) = match &edit.op {
-        Op::Zero | Op::Scale(_) => (None, false),
+        Op::Zero | Op::Scale(_) | Op::Noise { .. } => (None, false),
         Op::Mean(value) | Op::Add(value) | Op::Set(value) => (Some(loaded(edit, value, point)?), false),
         Op::Patch(value) => (Some(loaded(edit, value, point)?), true),
     };
@@ -90,6 +91,11 @@ pub(crate) fn plan(edit: &Edit, point: &Point, batch: &Batch, lengths: &Lengths)
         };
         walk(&chosen, &lens, |ranks, flat| {
             push(&mut spans, start + flat);
+            if let Op::Noise { sd, seed } = edit.op {
+                // Counted from the prompt's start, so that a prompt has the same noise in a batch and from a cache.
+                let indices = ranks.iter().enumerate().map(|(i, &rank)| chosen[i][rank].index + lens[i].1);
+                values.push(sd * normal(seed, &point.name, indices));
+            }
             if let Some(array) = array {
                 values.push(f64::from(array.data[locate(&reads, &chosen, &lens, ranks)]));
             }
@@ -98,7 +104,7 @@ pub(crate) fn plan(edit: &Edit, point: &Point, batch: &Batch, lengths: &Lengths)
     let change = match &edit.op {
         Op::Zero => Change::Scale(0.0),
         Op::Scale(factor) => Change::Scale(*factor),
-        Op::Add(_) => Change::Add(values),
+        Op::Add(_) | Op::Noise { .. } => Change::Add(values),
         Op::Mean(_) | Op::Set(_) | Op::Patch(_) => Change::Set(values),
     };
     Ok((spans, change))

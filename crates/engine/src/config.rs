@@ -25,10 +25,12 @@ impl<'a> Fields<'a> {
 
     /// `a/b/0` goes into objects and arrays.
     fn get(&self, path: &str) -> Option<&'a Value> {
+        self.get_or_null(path).filter(|v| !v.is_null())
+    }
+
+    fn get_or_null(&self, path: &str) -> Option<&'a Value> {
         let full = format!("{}{path}", self.prefix);
-        let found =
-            if self.prefix.is_empty() { self.value.pointer(&format!("/{full}")) } else { self.value.get(&full) };
-        found.filter(|v| !v.is_null())
+        if self.prefix.is_empty() { self.value.pointer(&format!("/{full}")) } else { self.value.get(&full) }
     }
 
     /// Whether a field is there.
@@ -57,6 +59,21 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// A finite number: `usual` where the field is missing, none where it is null.
+    pub(crate) fn number_or(&self, path: &str, usual: f64) -> Result<Option<f64>> {
+        if self.get_or_null(path).is_none() { Ok(Some(usual)) } else { self.number(path) }
+    }
+
+    /// A list of finite numbers, if the field is there.
+    pub(crate) fn numbers(&self, path: &str) -> Result<Option<Vec<f64>>> {
+        let Some(value) = self.get(path) else { return Ok(None) };
+        let numbers = value.as_array().and_then(|list| list.iter().map(Value::as_f64).collect::<Option<Vec<f64>>>());
+        match numbers.filter(|list| list.iter().all(|x| x.is_finite())) {
+            Some(list) => Ok(Some(list)),
+            None => Err(self.wrong(path, value, "a list of numbers")),
+        }
+    }
+
     /// A positive size, if the field is there.
     pub(crate) fn optional_size(&self, path: &str) -> Result<Option<usize>> {
         match self.get(path) {
@@ -66,6 +83,11 @@ impl<'a> Fields<'a> {
                 None => Err(self.wrong(path, v, "a positive whole number of sensible size")),
             },
         }
+    }
+
+    /// Positions in an attention window, if there is one: some configurations say 0 where there is none.
+    pub(crate) fn window(&self, path: &str) -> Result<Option<usize>> {
+        if self.number(path)? == Some(0.0) { Ok(None) } else { self.optional_size(path) }
     }
 
     /// A positive size that must be there.
@@ -85,11 +107,15 @@ impl<'a> Fields<'a> {
     pub(crate) fn act(&self, path: &str) -> Result<Act> {
         match self.text(path) {
             None | Some("silu" | "swish") => Ok(Act::Silu),
-            Some("gelu") => Ok(Act::Gelu),
-            Some("gelu_new" | "gelu_pytorch_tanh" | "gelu_fast") => Ok(Act::GeluTanh),
+            Some("gelu" | "gelu_python") => Ok(Act::Gelu),
+            Some("gelu_new" | "gelu_pytorch_tanh" | "gelu_python_tanh" | "gelu_fast" | "gelu_accurate") => {
+                Ok(Act::GeluTanh)
+            }
             Some("quick_gelu") => Ok(Act::QuickGelu),
             Some("relu") => Ok(Act::Relu),
             Some("relu2") => Ok(Act::Relu2),
+            Some("sigmoid") => Ok(Act::Sigmoid),
+            Some("tanh") => Ok(Act::Tanh),
             Some(other) => Err(Error::Config(format!("activation `{other}` is not supported"))),
         }
     }

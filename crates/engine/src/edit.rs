@@ -5,7 +5,7 @@
 //! POINT = a name or glob; the edit applies at every point that it matches
 //! KEY   = an axis of the point: pos, head, neuron, d_model, d_head, ...; dst and src of scores and patterns; batch
 //! INDEX = N | -N (from the end) | A..B (B excluded; either may be missing)
-//! OP    = zero | *FACTOR | mean:ARTIFACT | +FILE:NAME | set:FILE:NAME | patch:PROMPT
+//! OP    = zero | *FACTOR | noise:SD[:SEED] | mean:ARTIFACT | +FILE:NAME | set:FILE:NAME | patch:PROMPT
 //! ```
 //!
 //! A negative position counts from the end of the prompt, also while text is being generated after it. Edits apply in
@@ -54,6 +54,13 @@ pub enum Op {
     Zero,
     /// Multiplied.
     Scale(f64),
+    /// Normal noise of mean 0 added, the same whenever seed, point and the element's indices are.
+    Noise {
+        /// Its standard deviation.
+        sd: f64,
+        /// What chance depends on.
+        seed: u64,
+    },
     /// Replaced by the mean over the positions of a capture.
     Mean(Value),
     /// Values added.
@@ -224,6 +231,12 @@ impl FromStr for Op {
                 Ok(factor) if factor.is_finite() => Ok(Self::Scale(factor)),
                 _ => Err(format!("`{rest}` is not a finite factor")),
             }
+        } else if let Some(rest) = text.strip_prefix("noise:") {
+            let (sd, seed) = rest.split_once(':').map_or((rest, Ok(0)), |(sd, seed)| (sd, seed.parse()));
+            match (sd.parse::<f64>(), seed) {
+                (Ok(sd), Ok(seed)) if sd.is_finite() && sd >= 0.0 => Ok(Self::Noise { sd, seed }),
+                _ => Err(format!("`{rest}` is not SD or SD:SEED: a finite number of at least 0, and a whole one")),
+            }
         } else if let Some(rest) = text.strip_prefix("mean:") {
             Ok(Self::Mean(named(rest, "the capture whose mean is taken")?))
         } else if let Some(rest) = text.strip_prefix('+') {
@@ -234,7 +247,7 @@ impl FromStr for Op {
             Ok(Self::Patch(named(rest, "the other prompt")?))
         } else {
             Err(format!(
-                "`{text}` is no operation; operations are zero, *FACTOR, mean:ARTIFACT, +FILE:NAME, set:FILE:NAME, patch:PROMPT"
+                "`{text}` is no operation; operations are zero, *FACTOR, noise:SD, mean:ARTIFACT, +FILE:NAME, set:FILE:NAME, patch:PROMPT"
             ))
         }
     }
@@ -273,6 +286,7 @@ impl fmt::Display for Op {
         match self {
             Self::Zero => f.write_str("zero"),
             Self::Scale(factor) => write!(f, "*{factor}"),
+            Self::Noise { sd, seed } => write!(f, "noise:{sd}:{seed}"),
             Self::Mean(value) => write!(f, "mean:{value}"),
             Self::Add(value) => write!(f, "+{value}"),
             Self::Set(value) => write!(f, "set:{value}"),

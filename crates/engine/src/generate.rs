@@ -83,14 +83,16 @@ impl<'a> Generation<'a> {
     }
 
     /// Generates, and shows a tap the points that it wants: first over the prompt, then step by step over each new
-    /// token. The last token is chosen, not run.
+    /// token. The last token is chosen, not run. Where keys change with the length of the text, the step that crosses
+    /// that length runs the whole text again.
     pub fn tap(self, tap: &mut dyn Tap, mut each: impl FnMut(Chosen) -> Result<()>) -> Result<Generated> {
         let mut sampler = Sampler::new(self.sampling)?;
         let mut cache = Cache::new(self.model, 1);
         let mut chosen: Vec<Chosen> = Vec::new();
         let mut fed = self.prompt.to_vec();
         while chosen.len() < self.most {
-            if self.model.spec().sizes.n_ctx.is_some_and(|most| !chosen.is_empty() && cache.lengths()[0] + 1 > most) {
+            let length = self.prompt.len() + chosen.len();
+            if self.model.spec().sizes.n_ctx.is_some_and(|most| !chosen.is_empty() && length > most) {
                 return Ok(Generated { chosen, end: End::Context });
             }
             let Some(next) = self.step(&fed, &mut cache, &mut sampler, tap)? else {
@@ -101,7 +103,12 @@ impl<'a> Generation<'a> {
             }
             each(next)?;
             chosen.push(next);
-            fed = vec![next.token];
+            if self.model.spec().keys_change_beyond == Some(cache.lengths()[0]) {
+                cache = Cache::new(self.model, 1);
+                fed = self.prompt.iter().copied().chain(chosen.iter().map(|c| c.token)).collect();
+            } else {
+                fed = vec![next.token];
+            }
         }
         Ok(Generated { chosen, end: End::Length })
     }

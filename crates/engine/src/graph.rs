@@ -95,7 +95,7 @@ impl<'a> Graph<'a> {
     }
 
     /// Wraps an output; `back` is only built and recorded if some parent is on the tape.
-    fn output<B>(&mut self, data: impl Into<Arc<Buffer>>, parents: Vec<Option<NodeId>>, back: B) -> Tensor
+    pub(crate) fn output<B>(&mut self, data: impl Into<Arc<Buffer>>, parents: Vec<Option<NodeId>>, back: B) -> Tensor
     where
         B: FnOnce(&dyn Backend, &Buffer) -> Vec<Option<Buffer>> + 'static,
     {
@@ -134,21 +134,21 @@ impl<'a> Graph<'a> {
         })
     }
 
-    /// Sum of the heads' contributions `[rows, heads, d_model]`, and bias → `[rows, d_model]`. `known`, if given, is
-    /// that sum computed another way, whose bits are to be kept.
-    pub fn sum_heads(
+    /// Sum over groups (the heads' contributions, say) of x `[rows, groups, width]`, and bias → `[rows, width]`. `known`,
+    /// if given, is that sum computed another way, whose bits are to be kept.
+    pub fn sum_groups(
         &mut self,
         x: &Tensor,
-        heads: usize,
+        groups: usize,
         width: usize,
         b: Option<&Vector>,
         known: Option<Buffer>,
     ) -> Tensor {
-        let y = known.unwrap_or_else(|| self.backend.sum_groups(&x.data, heads, width, b.map(|b| &*b.data)));
+        let y = known.unwrap_or_else(|| self.backend.sum_groups(&x.data, groups, width, b.map(|b| &*b.data)));
         let parents = vec![x.node, b.and_then(|b| self.parameter(b.id))];
         let need = needs(&parents);
         self.output(y, parents, move |be, dy| {
-            vec![need[0].then(|| be.repeat_groups(dy, heads, width)), need[1].then(|| be.sum_rows(dy, width))]
+            vec![need[0].then(|| be.repeat_groups(dy, groups, width)), need[1].then(|| be.sum_rows(dy, width))]
         })
     }
 

@@ -87,6 +87,19 @@ impl<'a> Pass<'a> {
         if self.halt_after == Some(id) { Err(Error::Halt) } else { Ok(x) }
     }
 
+    /// The same for an activation of rows `index` of the pass alone, if one is given: at the point all others are zeros,
+    /// and whatever edits and taps make of those is lost.
+    pub fn at_rows(&mut self, id: PointId, x: Tensor, index: Option<&[u32]>) -> Result<Tensor> {
+        let Some(index) = index else { return self.at(id, x) };
+        if !self.wants(id) {
+            return Ok(x);
+        }
+        let width = self.spec.points[id.index()].width();
+        let all = self.graph.place_rows(&x, width, index, self.batch.rows());
+        let all = self.at(id, all)?;
+        Ok(self.graph.select_rows(&all, width, index))
+    }
+
     /// The first block to run, and the residual stream it starts from, if the pass does not start at the tokens.
     pub fn start(&mut self) -> Option<(usize, Tensor)> {
         self.start.take()

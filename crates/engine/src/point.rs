@@ -92,6 +92,9 @@ pub struct Spec {
     pub sizes: Sizes,
     /// Every point, in the order in which a pass meets them.
     pub points: Vec<Point>,
+    /// The length of text, if there is one, beyond which keys differ from those that the same tokens have in a shorter
+    /// text: a key/value cache does not reach across it.
+    pub keys_change_beyond: Option<usize>,
     /// Every parameter, in the order of their first use.
     pub parameters: Vec<Parameter>,
     pub(crate) by_name: HashMap<String, PointId>,

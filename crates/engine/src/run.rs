@@ -227,6 +227,16 @@ impl<'a> Run<'a> {
         if self.cache.as_deref().is_some_and(foreign) {
             return Err(Error::Input("the key/value cache holds other prompts than the batch goes on from".into()));
         }
+        let crosses = |limit: usize| {
+            let mut prompts = (0..self.batch.prompts()).map(|i| (self.batch.past(i), self.batch.range(i).len()));
+            prompts.any(|(past, new)| past > 0 && past <= limit && past + new > limit)
+        };
+        if let Some(limit) = self.model.spec().keys_change_beyond.filter(|&limit| crosses(limit)) {
+            return Err(Error::Input(format!(
+                "keys of texts longer than {limit} tokens differ from those in the key/value cache: run the whole text with an \
+                 empty one"
+            )));
+        }
         let longest =
             (0..self.batch.prompts()).map(|i| self.batch.past(i) + self.batch.range(i).len()).max().unwrap_or(0);
         match sizes.n_ctx {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use kernels::{Bytes, DType, Source};
 use serde_json::Value;
 
+use crate::config::Fields;
 use crate::{Error, Result};
 
 /// A network's description of itself.
@@ -62,9 +63,14 @@ impl Weights {
         self.tensors.contains_key(name) || self.pieces.contains_key(name)
     }
 
-    /// Rows of a matrix, for a size that the configuration leaves out.
-    pub(crate) fn rows_of(&self, name: &str) -> Option<usize> {
-        self.tensors.get(name)?.shape.first().copied()
+    /// Tokens of a GGUF file's vocabulary: what its metadata say, or else the rows of its embedding.
+    pub(crate) fn vocabulary(&self, metadata: &Fields<'_>, family: &'static str) -> Result<usize> {
+        const EMBEDDING: &str = "token_embd.weight";
+        let rows = || self.tensors.get(EMBEDDING).and_then(|t| t.shape.first().copied());
+        match metadata.optional_size("vocab_size")? {
+            Some(tokens) => Ok(tokens),
+            None => rows().ok_or_else(|| Error::MissingTensor { name: EMBEDDING.into(), family }),
+        }
     }
 
     /// Takes a small tensor as numbers, if it is there.
@@ -125,8 +131,9 @@ impl Weights {
     }
 }
 
+/// A matrix of one row may be stored as a vector.
 fn fits(name: &str, stored: &Stored, shape: &[usize]) -> Result<()> {
-    if stored.shape == shape {
+    if stored.shape == shape || [&[1], &*stored.shape].concat() == shape {
         Ok(())
     } else {
         Err(Error::WrongShape { name: name.into(), found: stored.shape.clone(), expected: shape.into() })

@@ -7,11 +7,10 @@ mod support;
 use std::sync::Arc;
 
 use engine::{
-    Batch, Cache, Capture, Closure, Edit, Error, Logits, Model, Objective, PointId, Run, Select, Tensor, Term,
-    gradients,
+    Batch, Cache, Capture, Closure, Edit, Error, Logits, Model, Objective, PointId, Run, Tensor, Term, gradients,
 };
 use kernels::{Backend, Buffer, Cpu, Naive};
-use support::{LAYERS, Noise, VOCAB, random_llama, relative};
+use support::{LAYERS, Noise, VOCAB, all_points, random_llama, relative};
 
 fn cpu() -> Box<dyn Model> {
     random_llama(Arc::new(Cpu::new()))
@@ -19,10 +18,6 @@ fn cpu() -> Box<dyn Model> {
 
 fn naive() -> Box<dyn Model> {
     random_llama(Arc::new(Naive))
-}
-
-fn all_points(model: &dyn Model) -> Vec<PointId> {
-    "*".parse::<Select>().unwrap().resolve(model.spec()).unwrap()
 }
 
 fn capture_all(model: &dyn Model, batch: Batch, edits: &[Edit]) -> (Capture, Arc<Buffer>) {

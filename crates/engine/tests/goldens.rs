@@ -8,15 +8,12 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use engine::{Batch, Capture, Config, Model, Objective, PointId, Run, Select, Stored, Weights, arch, gradients};
-use kernels::{Backend, Cpu, DType, Naive};
+use engine::{Batch, Capture, Config, Model, Objective, Run, Stored, Weights, arch, gradients};
+use kernels::{Backend, Cpu, Naive};
 use safetensors::SafeTensors;
-use support::relative;
-
-const VARIANTS: &[&str] = &["llama", "llama-biases", "mistral", "qwen2", "qwen2-tied", "qwen3", "smollm3"];
+use support::{all_points, relative};
 
 /// The bound of the fast backend; the f64 one is held to the rounding of the goldens themselves.
 const FAST: f64 = 1e-5;
@@ -29,13 +26,10 @@ struct Golden {
 }
 
 fn load(variant: &str, backend: Arc<dyn Backend>) -> Golden {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden").join(variant);
-    let config: serde_json::Value = serde_json::from_slice(&fs::read(folder.join("config.json")).unwrap()).unwrap();
-    let bytes = fs::read(folder.join("model.safetensors")).unwrap();
-    let stored = SafeTensors::deserialize(&bytes).unwrap().tensors().into_iter().map(|(name, view)| {
-        (name, Stored { dtype: DType::F32, shape: view.shape().to_vec(), bytes: view.data().to_vec().into() })
-    });
-    let model = arch::build(&Config::HuggingFace(config), Weights::new(stored.collect()), backend, u64::MAX).unwrap();
+    let (folder, model) = (support::golden(variant), support::golden_network(variant, backend));
+    let origin: serde_json::Value = serde_json::from_slice(&fs::read(folder.join("origin.json")).unwrap()).unwrap();
+    let names: Vec<&str> = model.spec().points.iter().map(|point| point.name.as_str()).collect();
+    assert_eq!(origin["points_in_order"], serde_json::json!(names), "{variant}");
     let bytes = fs::read(folder.join("golden.safetensors")).unwrap();
     let (mut values, mut tokens) = (BTreeMap::new(), Vec::new());
     for (name, view) in SafeTensors::deserialize(&bytes).unwrap().tensors() {
@@ -53,10 +47,6 @@ fn load(variant: &str, backend: Arc<dyn Backend>) -> Golden {
     }
     tokens.sort();
     Golden { model, values, tokens: tokens.into_iter().map(|(_, t)| t).collect() }
-}
-
-fn all_points(model: &dyn Model) -> Vec<PointId> {
-    "*".parse::<Select>().unwrap().resolve(model.spec()).unwrap()
 }
 
 fn check_activations(variant: &str, backend: Arc<dyn Backend>, bound: f64) {
@@ -105,28 +95,28 @@ fn check_gradients(variant: &str, backend: Arc<dyn Backend>, bound: f64) {
 
 #[test]
 fn activations_of_the_reference_backend() {
-    for variant in VARIANTS {
+    for variant in &support::variants() {
         check_activations(variant, Arc::new(Naive), REFERENCE);
     }
 }
 
 #[test]
 fn activations_of_the_fast_backend() {
-    for variant in VARIANTS {
+    for variant in &support::variants() {
         check_activations(variant, Arc::new(Cpu::new()), FAST);
     }
 }
 
 #[test]
 fn gradients_of_the_reference_backend() {
-    for variant in VARIANTS {
+    for variant in &support::variants() {
         check_gradients(variant, Arc::new(Naive), 1e-5);
     }
 }
 
 #[test]
 fn gradients_of_the_fast_backend() {
-    for variant in VARIANTS {
+    for variant in &support::variants() {
         check_gradients(variant, Arc::new(Cpu::new()), 1e-4);
     }
 }

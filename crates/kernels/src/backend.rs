@@ -303,6 +303,10 @@ pub trait Backend: Send + Sync + fmt::Debug {
 
     // ---- heads of the network ----
 
+    /// Softmax of each row of x `[rows, width]`; a row that is all −∞ becomes zeros.
+    fn softmax(&self, x: &Buffer, width: usize) -> Buffer;
+    /// dx of [`softmax`](Self::softmax), from its output.
+    fn softmax_dx(&self, dy: &Buffer, y: &Buffer, width: usize) -> Buffer;
     /// Natural log-softmax of each row of x `[rows, width]`.
     fn log_softmax(&self, x: &Buffer, width: usize) -> Buffer;
     /// Cross entropy in nats of each row of logits `[rows, width]` against its target → `[rows]`, without a

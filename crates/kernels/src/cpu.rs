@@ -24,7 +24,7 @@ use std::fmt;
 use attention::Layer;
 use elements::{Add, Cap, CapSlope, Multiply, Scale};
 use isa::Isa;
-pub use pool::with_threads;
+pub use pool::{threads, with_threads};
 pub(crate) use weights::Packed;
 
 use crate::matrix::Repr;
@@ -278,6 +278,12 @@ impl Backend for Cpu {
 
     // ---- heads of the network ----
 
+    fn softmax(&self, x: &Buffer, width: usize) -> Buffer {
+        heads::softmax(self.isa, x.f32s(), width)
+    }
+    fn softmax_dx(&self, dy: &Buffer, y: &Buffer, width: usize) -> Buffer {
+        heads::softmax_dx(self.isa, dy.f32s(), y.f32s(), width)
+    }
     fn log_softmax(&self, x: &Buffer, width: usize) -> Buffer {
         heads::log_softmax(self.isa, x.f32s(), width)
     }

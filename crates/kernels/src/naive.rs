@@ -236,6 +236,12 @@ impl Backend for Naive {
 
     // ---- heads of the network ----
 
+    fn softmax(&self, x: &Buffer, width: usize) -> Buffer {
+        heads::softmax(x.f64s(), width)
+    }
+    fn softmax_dx(&self, dy: &Buffer, y: &Buffer, width: usize) -> Buffer {
+        heads::softmax_dx(dy.f64s(), y.f64s(), width)
+    }
     fn log_softmax(&self, x: &Buffer, width: usize) -> Buffer {
         heads::log_softmax(x.f64s(), width)
     }

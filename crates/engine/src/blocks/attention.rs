@@ -164,6 +164,6 @@ impl Attention {
         // Heads that nobody changed sum to what the plain product gives, bit for bit.
         let known = (seen.is(&result) || seen.data == result.data)
             .then(|| pass.backend().linear(&z.data, &self.o.weight.matrix, self.o.bias.as_ref().map(|b| &*b.data)));
-        Ok(pass.graph.sum_heads(&seen, c.heads, self.d_model, self.o.bias.as_ref(), known))
+        Ok(pass.graph.sum_groups(&seen, c.heads, self.d_model, self.o.bias.as_ref(), known))
     }
 }

@@ -7,7 +7,7 @@ use kernels::{Backend, Residency};
 
 use crate::anatomy::{Anatomy, AttentionAnatomy, LayerAnatomy, MlpAnatomy};
 use crate::blocks::attention::{Attention, AttentionPlan};
-use crate::blocks::mlp::{Mlp, MlpPlan};
+use crate::blocks::feed::{FeedForward, FeedPlan};
 use crate::blocks::norm::{Norm, NormPlan};
 use crate::blocks::rope::Rope;
 use crate::build::Placed;
@@ -49,7 +49,7 @@ pub struct BlockPlan {
     /// Its attention.
     pub attention: AttentionPlan,
     /// Its feed-forward layer; `None` in attention-only networks.
-    pub mlp: Option<MlpPlan>,
+    pub mlp: Option<FeedPlan>,
     /// Where it has norms.
     pub norms: Norms,
     /// Whether attention and feed-forward layer read the stream at the same place, instead of one after the other.
@@ -98,7 +98,7 @@ struct Feed {
     /// Between the halves, unless they are parallel.
     resid_mid: Option<PointId>,
     norms: Around,
-    mlp: Mlp,
+    layer: FeedForward,
     mlp_out: PointId,
 }
 
@@ -161,7 +161,7 @@ impl Plan {
             n_kv_heads: attention.map(|a| a.kv_heads),
             d_model: self.d_model,
             d_head: attention.map(|a| a.d_head),
-            d_mlp: first.and_then(|block| block.mlp).map(|mlp| mlp.d_mlp),
+            d_mlp: first.and_then(|block| block.mlp).map(|feed| feed.mlp().d_mlp),
             d_vocab: Some(self.d_vocab),
             n_ctx: self.n_ctx,
         }
@@ -199,9 +199,9 @@ impl Block {
         let feed = |mlp| {
             let resid_mid = (!parallel).then(|| b.point("resid_mid", &stream));
             let before = Around::before(b, plan, norms, "ln2")?;
-            let mlp = Mlp::new(b, plan.d_model, mlp)?;
+            let layer = FeedForward::new(b, plan.d_model, mlp)?;
             let norms = Around { before, after: Around::after(b, plan, norms, "ln2")? };
-            Ok(Feed { resid_mid, norms, mlp, mlp_out: b.point("mlp_out", &stream) })
+            Ok(Feed { resid_mid, norms, layer, mlp_out: b.point("mlp_out", &stream) })
         };
         let mlp = mlp.map(feed).transpose()?;
         Ok(Self { resid_pre, attention, attention_norms, attn_out, mlp, resid_post: b.point("resid_post", &stream) })
@@ -221,7 +221,7 @@ impl Block {
             }
             let from = if feed.resid_mid.is_some() { &sum } else { &x };
             let read = normed(feed.norms.before.as_ref(), pass, from)?;
-            let mlp_out = feed.mlp.forward(pass, &read)?;
+            let mlp_out = feed.layer.forward(pass, &read)?;
             let mlp_out = normed(feed.norms.after.as_ref(), pass, &mlp_out)?;
             let mlp_out = pass.at(feed.mlp_out, mlp_out)?;
             sum = pass.graph.add(&sum, &mlp_out);
@@ -233,20 +233,20 @@ impl Block {
         let Attention { plan, q, k, v, o, .. } = &self.attention;
         let Around { before, after } = &self.attention_norms;
         let attention = AttentionAnatomy { norm: before.as_ref(), plan, q, k, v, o, post: after.as_ref() };
-        LayerAnatomy { attention, mlps: self.mlp.iter().map(Feed::anatomy).collect() }
+        LayerAnatomy { attention, mlps: self.mlp.iter().flat_map(Feed::anatomy).collect() }
     }
 }
 
 impl Feed {
-    fn anatomy(&self) -> MlpAnatomy<'_> {
-        MlpAnatomy {
+    fn anatomy(&self) -> impl Iterator<Item = MlpAnatomy<'_>> {
+        self.layer.mlps().into_iter().map(|mlp| MlpAnatomy {
             norm: self.norms.before.as_ref(),
-            gate: self.mlp.gate.as_ref(),
-            up: &self.mlp.up,
-            down: &self.mlp.down,
+            gate: mlp.gate.as_ref(),
+            up: &mlp.up,
+            down: &mlp.down,
             post: self.norms.after.as_ref(),
-            neurons: self.mlp.post,
-        }
+            neurons: mlp.post,
+        })
     }
 }
 
@@ -278,6 +278,7 @@ impl Decoder {
         let backend = b.backend().clone();
         let mut spec = b.finish();
         spec.sizes = plan.sizes();
+        spec.keys_change_beyond = plan.ropes.iter().find_map(Rope::changes_beyond);
         let Plan { embed_scale, ropes, logit_cap, .. } = plan;
         Ok(Self {
             spec,

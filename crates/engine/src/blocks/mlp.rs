@@ -53,33 +53,33 @@ pub struct Mlp {
 }
 
 impl Mlp {
-    /// With tensors `mlp.{gate,up,down}`.
-    pub fn new(b: &mut Builder<'_>, d_model: usize, plan: MlpPlan) -> Result<Self> {
+    /// With tensors `{part}.{gate,up,down}`; points are named after the part too.
+    pub fn new(b: &mut Builder<'_>, part: &str, d_model: usize, plan: MlpPlan) -> Result<Self> {
         let MlpPlan { d_mlp, act, gated } = plan;
         let axes = [(Axis::new(Dim::Pos), None), (Axis::new(Dim::Neuron), Some(d_mlp))];
         Ok(Self {
-            gate: if gated { Some(Linear::new(b, "mlp.gate", d_mlp, d_model)?) } else { None },
-            up: Linear::new(b, "mlp.up", d_mlp, d_model)?,
-            down: Linear::new(b, "mlp.down", d_model, d_mlp)?,
+            gate: if gated { Some(Linear::new(b, &format!("{part}.gate"), d_mlp, d_model)?) } else { None },
+            up: Linear::new(b, &format!("{part}.up"), d_mlp, d_model)?,
+            down: Linear::new(b, &format!("{part}.down"), d_model, d_mlp)?,
             act,
-            pre: b.point("mlp.pre", &axes),
-            pre_linear: gated.then(|| b.point("mlp.pre_linear", &axes)),
-            post: b.point("mlp.post", &axes),
+            pre: b.point(&format!("{part}.pre"), &axes),
+            pre_linear: gated.then(|| b.point(&format!("{part}.pre_linear"), &axes)),
+            post: b.point(&format!("{part}.post"), &axes),
         })
     }
 
-    /// x `[rows, d_model]` → `[rows, d_model]`.
-    pub fn forward(&self, pass: &mut Pass<'_>, x: &Tensor) -> Result<Tensor> {
+    /// x `[rows, d_model]` → `[rows, d_model]`; the rows are those of `index`, if one is given, else all of the pass.
+    pub fn forward(&self, pass: &mut Pass<'_>, x: &Tensor, index: Option<&[u32]>) -> Result<Tensor> {
         let pre = self.gate.as_ref().unwrap_or(&self.up).forward(pass, x);
-        let pre = pass.at(self.pre, pre)?;
+        let pre = pass.at_rows(self.pre, pre, index)?;
         let post = if let Some(pre_linear) = self.pre_linear {
             let up = self.up.forward(pass, x);
-            let up = pass.at(pre_linear, up)?;
+            let up = pass.at_rows(pre_linear, up, index)?;
             pass.graph.act_mul(&pre, &up, self.act)
         } else {
             pass.graph.act(&pre, self.act)
         };
-        let post = pass.at(self.post, post)?;
+        let post = pass.at_rows(self.post, post, index)?;
         Ok(self.down.forward(pass, &post))
     }
 }

@@ -3,6 +3,8 @@
 
 pub mod attention;
 pub mod decoder;
+pub mod experts;
+pub mod feed;
 pub mod mlp;
 pub mod norm;
 pub mod rope;

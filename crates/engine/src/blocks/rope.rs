@@ -46,12 +46,26 @@ pub enum Scaling {
     },
     /// Divided one by one by given factors (`rope_freqs.weight` of a GGUF file).
     Factors(Vec<f64>),
+    /// `LongRoPE` (Ding et al. 2024, arXiv 2402.13753): divided one by one by factors that depend on the length of the
+    /// whole text.
+    Long {
+        /// Factors for texts of up to `original` tokens.
+        short: Vec<f64>,
+        /// Factors for longer ones.
+        long: Vec<f64>,
+        /// The context before it was stretched.
+        original: usize,
+        /// What cos and sin are multiplied by.
+        attention: f64,
+    },
 }
 
 /// Rotary embedding of the first `rotary` elements of every head.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rope {
     frequencies: Vec<f64>,
+    /// The length of text beyond which these frequencies hold instead, and these.
+    beyond: Option<(usize, Vec<f64>)>,
     amplitude: f64,
     style: RopeStyle,
 }
@@ -60,13 +74,15 @@ impl Rope {
     /// Frequencies for `rotary` elements of a head.
     pub fn new(rotary: usize, base: f64, scaling: &Scaling, style: RopeStyle) -> Self {
         let plain = |i: usize| base.powf(-2.0 * i as f64 / rotary as f64);
-        let half = rotary / 2;
+        let half = rotary.div_ceil(2);
         let stretched = |i: usize| {
             let f = plain(i);
             match scaling {
                 Scaling::None => f,
                 Scaling::Linear { factor } => f / factor,
-                Scaling::Factors(factors) => f / factors.get(i).copied().unwrap_or(1.0),
+                Scaling::Factors(factors) | Scaling::Long { short: factors, .. } => {
+                    f / factors.get(i).copied().unwrap_or(1.0)
+                }
                 Scaling::Llama3 { factor, low, high, original } => {
                     let wavelength = TAU / f;
                     if wavelength < original / high {
@@ -96,9 +112,17 @@ impl Rope {
             }
         };
         // Networks were trained with frequencies rounded to f32.
-        let frequencies = (0..half).map(|i| f64::from(stretched(i) as f32)).collect();
-        let amplitude = if let Scaling::Yarn { attention, .. } = scaling { *attention } else { 1.0 };
-        Self { frequencies, amplitude, style }
+        let rounded = |frequency: f64| f64::from(frequency as f32);
+        let frequencies = (0..half).map(|i| rounded(stretched(i))).collect();
+        let (amplitude, beyond) = match scaling {
+            Scaling::Yarn { attention, .. } => (*attention, None),
+            Scaling::Long { long, original, attention, .. } => {
+                let far = long.iter().take(half).enumerate().map(|(i, factor)| rounded(plain(i) / factor));
+                (*attention, Some((*original, far.collect())))
+            }
+            _ => (1.0, None),
+        };
+        Self { frequencies, beyond, amplitude, style }
     }
 
     /// Pairs of elements that rotate together; half as many as rotated elements.
@@ -111,15 +135,31 @@ impl Rope {
         &self.frequencies
     }
 
+    /// The same in a text of so many tokens.
+    pub fn frequencies_of(&self, length: usize) -> &[f64] {
+        match &self.beyond {
+            Some((most, frequencies)) if length > *most => frequencies,
+            _ => &self.frequencies,
+        }
+    }
+
+    /// The length of text beyond which all frequencies change, those of earlier positions too.
+    pub fn changes_beyond(&self) -> Option<usize> {
+        self.beyond.as_ref().map(|(length, _)| *length)
+    }
+
     /// The angles of every row of a batch.
     pub fn angles(&self, backend: &dyn Backend, batch: &Batch) -> Angles {
         let n = batch.rows() * self.frequencies.len();
         let (mut cos, mut sin) = (Vec::with_capacity(n), Vec::with_capacity(n));
-        for position in batch.positions() {
-            for frequency in &self.frequencies {
-                let (s, c) = (f64::from(position) * frequency).sin_cos();
-                cos.push(c * self.amplitude);
-                sin.push(s * self.amplitude);
+        for prompt in 0..batch.prompts() {
+            let positions = batch.past(prompt)..batch.past(prompt) + batch.range(prompt).len();
+            for position in positions.clone() {
+                for frequency in self.frequencies_of(positions.end) {
+                    let (s, c) = (position as f64 * frequency).sin_cos();
+                    cos.push(c * self.amplitude);
+                    sin.push(s * self.amplitude);
+                }
             }
         }
         Angles { cos: backend.upload(&cos).into(), sin: backend.upload(&sin).into(), style: self.style }

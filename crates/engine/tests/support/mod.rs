@@ -3,10 +3,13 @@
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub, reason = "a test may; each test file uses its own share")]
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use engine::{Config, Model, Stored, Weights, arch};
+use engine::{Config, Model, PointId, Select, Stored, Weights, arch};
 use kernels::{Backend, DType};
+use safetensors::SafeTensors;
 use serde_json::json;
 
 /// A small deterministic stream of numbers in −1..1.
@@ -81,6 +84,44 @@ pub fn tensors(seed: u64) -> BTreeMap<String, Stored> {
 /// A random llama with every part the family knows: grouped heads, biases, norms of q and k, tied embeddings.
 pub fn random_llama(backend: Arc<dyn Backend>) -> Box<dyn Model> {
     arch::build(&Config::HuggingFace(config()), Weights::new(tensors(7)), backend, u64::MAX).unwrap()
+}
+
+/// Every variant of every family: the folders of `tests/golden` that hold a network.
+pub fn variants() -> Vec<String> {
+    let folders = fs::read_dir(golden("")).unwrap().map(|entry| entry.unwrap());
+    let mut names: Vec<String> = folders
+        .filter(|folder| folder.path().join("golden.safetensors").is_file())
+        .map(|folder| folder.file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert!(names.len() >= 14, "{names:?}");
+    names
+}
+
+/// The folder of a variant.
+pub fn golden(variant: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden").join(variant)
+}
+
+/// Its configuration and tensors.
+pub fn golden_parts(variant: &str) -> (serde_json::Value, BTreeMap<String, Stored>) {
+    let folder = golden(variant);
+    let config = serde_json::from_slice(&fs::read(folder.join("config.json")).unwrap()).unwrap();
+    let bytes = fs::read(folder.join("model.safetensors")).unwrap();
+    let stored = SafeTensors::deserialize(&bytes).unwrap().tensors().into_iter().map(|(name, view)| {
+        (name, Stored { dtype: DType::F32, shape: view.shape().to_vec(), bytes: view.data().to_vec().into() })
+    });
+    (config, stored.collect())
+}
+
+/// Its network.
+pub fn golden_network(variant: &str, backend: Arc<dyn Backend>) -> Box<dyn Model> {
+    let (config, tensors) = golden_parts(variant);
+    arch::build(&Config::HuggingFace(config), Weights::new(tensors), backend, u64::MAX).unwrap()
+}
+
+pub fn all_points(model: &dyn Model) -> Vec<PointId> {
+    "*".parse::<Select>().unwrap().resolve(model.spec()).unwrap()
 }
 
 /// ‖x − reference‖₂ / ‖reference‖₂.

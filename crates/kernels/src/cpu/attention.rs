@@ -8,7 +8,7 @@
 mod back;
 mod layout;
 mod rope;
-mod softmax;
+pub(super) mod softmax;
 mod sources;
 
 pub(super) use layout::Layer;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::inline_always, reason = "they must become part of loops compiled for one instruction set")]
 
+use super::attention::softmax;
 use super::isa::{Isa, per_isa};
 use super::norm::{by_rows, rows_at_once};
 use super::products::rows_of;
@@ -93,6 +94,28 @@ per_isa! {
         sums = add_divergence(sums, &p, &q);
         sums.iter().sum()
     }
+}
+
+pub(super) fn softmax(isa: Isa, x: &[f32], width: usize) -> Buffer {
+    let rows = rows_of(x, width);
+    let mut out = Floats::from(x);
+    by_rows(&mut out, width, rows, width, |_, out| {
+        out.chunks_exact_mut(width).for_each(|row| softmax::row(isa, row));
+    });
+    out.into()
+}
+
+pub(super) fn softmax_dx(isa: Isa, dy: &[f32], y: &[f32], width: usize) -> Buffer {
+    assert_eq!(dy.len(), y.len(), "buffers of unequal length");
+    let rows = rows_of(y, width);
+    let mut out = Floats::unspecified(y.len());
+    by_rows(&mut out, width, rows, width, |first, out| {
+        for (r, out) in (first..).zip(out.chunks_exact_mut(width)) {
+            let row = r * width..(r + 1) * width;
+            softmax::row_dx(isa, &dy[row.clone()], &y[row], out);
+        }
+    });
+    out.into()
 }
 
 pub(super) fn log_softmax(isa: Isa, x: &[f32], width: usize) -> Buffer {

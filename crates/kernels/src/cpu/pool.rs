@@ -21,7 +21,7 @@ const MOST_THREADS: usize = 256;
 
 /// How many threads an operation called from this thread may use: what [`with_threads`] says, else the environment
 /// variable `PELLUCID_THREADS`, else the number of processors this process may use.
-pub(super) fn threads() -> usize {
+pub fn threads() -> usize {
     FORCED.get().unwrap_or_else(default_threads)
 }
 

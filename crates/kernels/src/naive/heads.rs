@@ -10,6 +10,26 @@ fn log_sum_exp(row: &[f64]) -> f64 {
     max + row.iter().map(|x| (x - max).exp()).sum::<f64>().ln()
 }
 
+pub(super) fn softmax(x: &[f64], width: usize) -> Buffer {
+    let row = |row: &[f64]| {
+        let sum = log_sum_exp(row);
+        let hidden = row.iter().all(|&x| x == f64::NEG_INFINITY);
+        row.iter().map(|x| if hidden { 0.0 } else { (x - sum).exp() }).collect::<Vec<_>>()
+    };
+    x.chunks_exact(width.max(1)).flat_map(row).collect()
+}
+
+/// Where y is zero, so is the derivative.
+pub(super) fn softmax_dx(dy: &[f64], y: &[f64], width: usize) -> Buffer {
+    assert_eq!(dy.len(), y.len(), "buffers of unequal length");
+    let row = |(dy, y): (&[f64], &[f64])| {
+        let pairs = || dy.iter().zip(y).map(|(&dy, &y)| (if y == 0.0 { 0.0 } else { dy }, y));
+        let mean: f64 = pairs().map(|(dy, y)| dy * y).sum();
+        pairs().map(|(dy, y)| y * (dy - mean)).collect::<Vec<_>>()
+    };
+    dy.chunks_exact(width.max(1)).zip(y.chunks_exact(width.max(1))).flat_map(row).collect()
+}
+
 pub(super) fn log_softmax(x: &[f64], width: usize) -> Buffer {
     let row = |row: &[f64]| {
         let sum = log_sum_exp(row);

@@ -325,6 +325,9 @@ fn heads(b: &dyn Backend, sizes: &Sizes, all: &mut Results) {
     all.push(("cross_entropy", b.cross_entropy(&x, width, &targets)));
     all.push(("cross_entropy_dx", b.cross_entropy_dx(&dloss, &x, width, &targets)));
     all.push(("kl_rows", b.upload(&b.kl_rows(&logs, &other, width))));
+    let shares = b.softmax(&x, width);
+    all.push(("softmax_dx", b.softmax_dx(&other, &shares, width)));
+    all.push(("softmax", shares));
     let k = 1 + n.below(width);
     let top = b.top_k(&x, width, k.min(20));
     all.push(("top_k ids", b.upload(&top.ids.iter().map(|&i| f64::from(i)).collect::<Vec<_>>())));

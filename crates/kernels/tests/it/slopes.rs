@@ -152,6 +152,8 @@ proptest! {
         let (x, dloss, targets) = (random(n, rows * width), random(n, rows), n.ids(rows, width));
         let dx = Naive.cross_entropy_dx(&dloss, &x, width, &targets);
         check("cross_entropy_dx", &x, &dloss, &dx, |x| Naive.cross_entropy(x, width, &targets));
+        let (y, dy) = (Naive.softmax(&x, width), random(n, rows * width));
+        check("softmax_dx", &x, &dy, &Naive.softmax_dx(&dy, &y, width), |x| Naive.softmax(x, width));
     }
 }
 

@@ -36,6 +36,10 @@ fn elementwise_functions_at_odd_numbers() {
         alike(&format!("{act:?}"), &fast.act(&x, act), &Naive.act(&y, act));
     }
     alike("softcap", &fast.softcap(&x, 30.0), &Naive.softcap(&y, 30.0));
+    alike("softmax", &fast.softmax(&x, 2), &Naive.softmax(&y, 2));
+    let hidden = [f32::NEG_INFINITY; 3];
+    assert_eq!(fast.softmax(&fast.upload_f32(&hidden), 3).to_f64()[..], [0.0; 3]);
+    assert_eq!(Naive.softmax(&Naive.upload_f32(&hidden), 3).to_f64()[..], [0.0; 3]);
     alike("log_softmax", &fast.log_softmax(&x, 12), &Naive.log_softmax(&y, 12));
     for k in 0..=12 {
         let (fast, naive) = (fast.top_k(&x, 12, k), Naive.top_k(&y, 12, k));

@@ -1,4 +1,4 @@
-//! Rows of scores and patterns.
+//! Rows of scores and patterns, and what else goes through a softmax.
 
 use crate::cpu::elements::{Cap, One};
 use crate::cpu::isa::per_isa;
@@ -16,7 +16,7 @@ per_isa! {
 
 per_isa! {
     /// Softmax in place. A row of nothing but −∞ becomes zeros.
-    pub(super) fn row(row: &mut [f32]) {
+    pub(in crate::cpu) fn row(row: &mut [f32]) {
         let max = lanes::max(row);
         if max == f32::NEG_INFINITY && !row.iter().any(|x| x.is_nan()) {
             row.fill(0.0);
@@ -34,7 +34,7 @@ per_isa! {
 
 per_isa! {
     /// Derivative of [`row`] from its result. Where the pattern is zero, so is the derivative.
-    pub(super) fn row_dx(dpattern: &[f32], pattern: &[f32], out: &mut [f32]) {
+    pub(in crate::cpu) fn row_dx(dpattern: &[f32], pattern: &[f32], out: &mut [f32]) {
         let mean = lanes::sum_pairs(pattern, dpattern, |sum, p, d| if p == 0.0 { sum } else { p.mul_add(d, sum) });
         for ((out, &p), &d) in out.iter_mut().zip(pattern).zip(dpattern) {
             *out = if p == 0.0 { 0.0 } else { p * (d - mean) };
