@@ -8,6 +8,15 @@ use tempfile::{Builder, NamedTempFile};
 
 use crate::{Error, Result};
 
+/// What files that are on their way are called.
+const PREFIX: &str = ".pellucid-";
+const SUFFIX: &str = ".partial";
+
+/// Whether a file of that name was on its way when a program was killed.
+pub fn is_partial(name: &str) -> bool {
+    name.starts_with(PREFIX) && name.ends_with(SUFFIX)
+}
+
 /// A file on its way. It is written beside its place under another name, and takes its own when all of it is on disk.
 /// Until then whatever was there stays; a file that is dropped unfinished leaves nothing.
 #[derive(Debug)]
@@ -28,7 +37,7 @@ impl WholeFile {
             return Err(Error::NotFound { path: folder.into(), candidates: Vec::new() });
         }
         let mut builder = Builder::new();
-        builder.prefix(".pellucid-").suffix(".partial");
+        builder.prefix(PREFIX).suffix(SUFFIX);
         // Readable as any file that the user makes; a temporary file would be for the owner alone.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));

@@ -15,6 +15,8 @@ use crate::{Error, Result};
 pub enum Element {
     /// 32-bit floats.
     F32,
+    /// 16-bit floats of IEEE 754.
+    F16,
     /// Signed whole numbers of 64 bits.
     I64,
 }
@@ -23,6 +25,7 @@ impl Element {
     fn name(self) -> &'static str {
         match self {
             Self::F32 => "F32",
+            Self::F16 => "F16",
             Self::I64 => "I64",
         }
     }
@@ -30,6 +33,7 @@ impl Element {
     fn bytes(self) -> u64 {
         match self {
             Self::F32 => 4,
+            Self::F16 => 2,
             Self::I64 => 8,
         }
     }
@@ -100,6 +104,11 @@ impl Captures {
     /// The next values of a tensor of floats.
     pub fn write_f32(&mut self, name: &str, values: &[f32]) -> Result<()> {
         self.write(name, Element::F32, values.iter().flat_map(|x| x.to_le_bytes()), values.len())
+    }
+
+    /// The next values of a tensor of 16-bit floats, by their bits.
+    pub fn write_f16(&mut self, name: &str, bits: &[u16]) -> Result<()> {
+        self.write(name, Element::F16, bits.iter().flat_map(|x| x.to_le_bytes()), bits.len())
     }
 
     /// The next values of a tensor of whole numbers.

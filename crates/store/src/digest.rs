@@ -35,7 +35,12 @@ pub fn of_tensors(tensors: &BTreeMap<String, Stored>) -> String {
     hex(&sha.finalize())
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// SHA-256 of bytes, as 64 hexadecimal digits.
+pub fn of_bytes(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
     let digit = |half: u8| char::from(b"0123456789abcdef"[usize::from(half)]);
     bytes.iter().flat_map(|b| [digit(b >> 4), digit(b & 15)]).collect()
 }
@@ -107,7 +112,8 @@ fn memory_path(cache: &Path, stamps: &[Stamp]) -> PathBuf {
     cache.join("digests").join(format!("{}.json", &hex(&sha.finalize())[..32]))
 }
 
-fn is_digest(text: &str) -> bool {
+/// Whether a text is a SHA-256, in small letters.
+pub(crate) fn is_digest(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 

@@ -131,6 +131,20 @@ pub enum Error {
         /// What is wrong with it, and what would be right.
         why: String,
     },
+    /// A model of the hub that could not be fetched.
+    #[error("`{asked}`: {why}")]
+    Hub {
+        /// As asked for.
+        asked: String,
+        /// What happened, and what to do.
+        why: String,
+    },
+    /// Fetching was stopped by whoever waited for it.
+    #[error("`{asked}`: stopped. What has come is kept: the same command goes on from there")]
+    Stopped {
+        /// As asked for.
+        asked: String,
+    },
     /// Values that do not fill what was announced: an error of the caller.
     #[error("{}: {why}", path.display())]
     Unfinished {

@@ -1,20 +1,23 @@
-//! Models that are on this machine, and references to them.
+//! Models that are on this machine.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use engine::Config;
 
+use crate::beside::Beside;
 use crate::gguf::Gguf;
+use crate::hub::openable;
 use crate::map::map;
 use crate::model::{Format, name_of};
 use crate::open::files_in;
-use crate::{Error, Result, beside, places, sharded};
+use crate::zoo::{self, Shipped};
+use crate::{Result, places, sharded};
 
 /// A model that was found.
 #[derive(Clone, Debug)]
 pub struct Found {
-    /// What to give as MODEL to open it: a path, or `hf:OWNER/NAME`.
+    /// What to give as MODEL to open it: `zoo:NAME`, a path, or `hf:OWNER/NAME`.
     pub reference: String,
     /// Its name.
     pub name: String,
@@ -26,10 +29,22 @@ pub struct Found {
     pub bytes: u64,
 }
 
-/// Every model in the user's models folder and in the cache of Hugging Face's tools, by reference. A folder that
-/// cannot be read holds none.
+/// Every network that ships inside the program, then every model in the user's models folder and in the cache of
+/// Hugging Face's tools, each by reference. A folder that cannot be read holds none.
 pub fn models() -> Vec<Found> {
-    models_in(&places::models(), places::hugging_face().as_deref())
+    let mut found: Vec<Found> = zoo::all().iter().map(shipped).collect();
+    found.extend(models_in(&places::models(), places::hugging_face().as_deref()));
+    found
+}
+
+/// A network that ships inside the program.
+fn shipped(network: &'static Shipped) -> Found {
+    let reference = network.reference();
+    let beside = Beside::Shipped(network);
+    let config = beside.config().map(|config| config.map(Config::HuggingFace));
+    let bytes = network.weights(None).map_or(0, |weights| weights.as_slice().len() as u64);
+    let name = network.name.to_owned();
+    Found { reference, name, format: Format::Safetensors, architecture: architecture(config), bytes }
 }
 
 fn models_in(folder: &Path, hub: Option<&Path>) -> Vec<Found> {
@@ -40,8 +55,8 @@ fn models_in(folder: &Path, hub: Option<&Path>) -> Vec<Found> {
             let mut here = Vec::new();
             search(&snapshot, 0, &mut here);
             for mut model in here {
-                // A folder with config.json goes by its repository, a GGUF file in it by its own path.
-                if Path::new(&model.reference) == snapshot {
+                // What `hf:` opens goes by its repository, one of several GGUF files by its own path.
+                if openable(&snapshot).is_some_and(|opened| opened == Path::new(&model.reference)) {
                     model.reference = format!("hf:{repository}");
                     model.name = repository.rsplit('/').next().unwrap_or_default().into();
                 }
@@ -53,35 +68,17 @@ fn models_in(folder: &Path, hub: Option<&Path>) -> Vec<Found> {
     found
 }
 
-/// The path that a MODEL reference stands for: `hf:OWNER/NAME` in the cache of Hugging Face's tools, anything else as
-/// it is.
-pub fn resolve(reference: &str) -> Result<PathBuf> {
-    let wrong = |why: String| Error::Reference { asked: reference.into(), why };
-    if reference.starts_with("zoo:") {
-        return Err(wrong("no network ships with this version; name a file or a folder".into()));
-    }
-    let Some(repository) = reference.strip_prefix("hf:") else { return Ok(reference.into()) };
-    let hub = places::hugging_face().ok_or_else(|| wrong("this user has no cache folder; set HF_HUB_CACHE".into()))?;
-    resolve_in(&hub, repository).map_err(wrong)
-}
-
-fn resolve_in(hub: &Path, repository: &str) -> Result<PathBuf, String> {
-    match snapshots(hub).into_iter().find(|(name, _)| name == repository) {
-        Some((_, folder)) => Ok(folder),
-        None => Err(format!("not in {}; `hf download {repository}` fetches it", hub.display())),
-    }
-}
-
 /// Adds the models in a folder, and in those inside it to a depth.
 fn search(folder: &Path, depth: usize, found: &mut Vec<Found>) {
     for path in files_in(folder, "gguf").unwrap_or_default() {
-        let architecture = map(&path).and_then(|bytes| Gguf::parse(bytes, &path)).and_then(|gguf| gguf.config());
+        let architecture =
+            map(&path).and_then(|bytes| Gguf::parse(bytes, &path)).and_then(|gguf| gguf.config().map(Some));
         let bytes = size(&path);
         found.push(entry(&path, Format::Gguf, architecture, bytes));
     }
     let weights = files_in(folder, "safetensors").unwrap_or_default();
     if folder.join("config.json").is_file() && (!weights.is_empty() || folder.join(sharded::INDEX).is_file()) {
-        let config = beside::config(folder, folder).map(Config::HuggingFace);
+        let config = Beside::Folder(folder.into()).config().map(|config| config.map(Config::HuggingFace));
         found.push(entry(folder, Format::Safetensors, config, weights.iter().map(|path| size(path)).sum()));
     }
     if depth > 0 {
@@ -95,12 +92,14 @@ fn size(path: &Path) -> u64 {
     fs::metadata(path).map_or(0, |about| about.len())
 }
 
-fn entry(path: &Path, format: Format, config: Result<Config>, bytes: u64) -> Found {
-    let architecture = match config {
-        Ok(config) => config.architecture().map(str::to_owned).ok_or_else(|| "it does not say".to_owned()),
-        Err(error) => Err(error.to_string()),
-    };
+fn entry(path: &Path, format: Format, config: Result<Option<Config>>, bytes: u64) -> Found {
+    let architecture = architecture(config);
     Found { reference: path.display().to_string(), name: name_of(path), format, architecture, bytes }
+}
+
+fn architecture(config: Result<Option<Config>>) -> Result<String, String> {
+    let config = config.map_err(|error| error.to_string())?;
+    config.as_ref().and_then(Config::architecture).map(str::to_owned).ok_or_else(|| "it does not say".to_owned())
 }
 
 /// `OWNER/NAME` and folder of every model in the cache: the revision that `refs/main` names, else the last by name.
@@ -156,16 +155,12 @@ mod tests {
         assert!(found[0].architecture.as_ref().unwrap_err().contains("damaged"));
         assert_eq!(found[1].architecture.as_deref(), Ok("A"));
         assert_eq!((found[2].reference.as_str(), found[2].bytes), ("hf:org/name", 10));
-        assert_eq!(resolve_in(&hub, "org/name").unwrap(), repository.join("snapshots/aaa"));
-        fs::remove_file(repository.join("refs/main")).unwrap();
-        assert_eq!(resolve_in(&hub, "org/name").unwrap(), repository.join("snapshots/bbb"));
-        assert!(resolve_in(&hub, "org/none").unwrap_err().contains("hf download org/none"));
-    }
-
-    #[test]
-    fn references() {
-        assert_eq!(resolve("models/x.gguf").unwrap(), Path::new("models/x.gguf"));
-        assert!(resolve("zoo:x").unwrap_err().to_string().starts_with("`zoo:x`"));
+        // A snapshot that lacks weights it speaks of is not what `hf:` opens.
+        write(
+            repository.join("snapshots/aaa/model.safetensors.index.json"),
+            br#"{"weight_map":{"x":"y.safetensors"}}"#,
+        );
+        assert!(models_in(&user, Some(&hub)).iter().all(|m| !m.reference.starts_with("hf:")));
     }
 
     #[test]

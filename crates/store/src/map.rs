@@ -45,7 +45,7 @@ pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
 }
 
 /// The same, where the file may be absent.
-pub(crate) fn read_if_there(path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
+pub fn read_if_there(path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
     match read(path, limit) {
         Err(Error::NotFound { .. }) => Ok(None),
         other => other.map(Some),

@@ -5,9 +5,15 @@ use std::path::{Path, PathBuf};
 
 use engine::tokenizer::{Description, Tokenizer};
 use engine::{Config, Stored, Weights};
+use serde_json::Value;
 
+use crate::beside::Beside;
 use crate::gguf::Gguf;
-use crate::{Error, Result, beside, digest};
+use crate::{Error, Result, digest};
+
+/// Where configurations say what a model comes from, best first.
+const SOURCE_KEYS: &[&str] =
+    &["general.source.url", "general.repo_url", "general.url", "general.base_model.0.repo_url", "_name_or_path"];
 
 /// How the weights are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +38,8 @@ impl Format {
 #[derive(Debug)]
 pub struct ModelFile {
     pub(crate) path: PathBuf,
-    pub(crate) config: Config,
+    /// None where the files do not say.
+    pub(crate) config: Option<Config>,
     pub(crate) tensors: BTreeMap<String, Stored>,
     pub(crate) files: Vec<PathBuf>,
     pub(crate) origin: Origin,
@@ -42,17 +49,17 @@ pub struct ModelFile {
 #[derive(Debug)]
 pub(crate) enum Origin {
     Gguf(Box<Gguf>),
-    /// The folder with `config.json`.
-    Folder(PathBuf),
+    /// `config.json` and the others.
+    Beside(Beside),
 }
 
 impl ModelFile {
-    /// The file or folder that was opened.
+    /// What was opened: a file or folder, `DIR@STEP`, or `zoo:NAME`.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What the model is called: the folder's name, or the file's without its ending.
+    /// What the model is called: the folder's name, the file's without its ending, or `zoo:NAME`.
     pub fn name(&self) -> String {
         name_of(&self.path)
     }
@@ -61,13 +68,17 @@ impl ModelFile {
     pub fn format(&self) -> Format {
         match self.origin {
             Origin::Gguf(_) => Format::Gguf,
-            Origin::Folder(_) => Format::Safetensors,
+            Origin::Beside(_) => Format::Safetensors,
         }
     }
 
-    /// What network the tensors form.
-    pub fn config(&self) -> &Config {
-        &self.config
+    /// What network the tensors form; an error where the files do not say.
+    pub fn config(&self) -> Result<&Config> {
+        self.config.as_ref().ok_or_else(|| Error::Missing {
+            path: self.path.clone(),
+            what: "config.json".into(),
+            why: "it says what network the tensors form. Put the model's own there",
+        })
     }
 
     /// The tensors, by the file's own names.
@@ -80,7 +91,7 @@ impl ModelFile {
         Weights::new(self.tensors.clone())
     }
 
-    /// The files that hold the weights.
+    /// The files that hold the weights; none for a network that ships inside the program.
     pub fn files(&self) -> &[PathBuf] {
         &self.files
     }
@@ -108,15 +119,46 @@ impl ModelFile {
     pub fn licence(&self) -> Option<String> {
         match &self.origin {
             Origin::Gguf(gguf) => gguf.meta().get("general.license")?.as_str().map(Into::into),
-            Origin::Folder(folder) => beside::licence(folder),
+            Origin::Beside(beside) => self.on_card("licence").or_else(|| beside.licence_in_readme()),
         }
+    }
+
+    /// Where the model comes from, if its files say.
+    pub fn source(&self) -> Option<String> {
+        let stated = |key: &&str| {
+            let (Config::HuggingFace(fields) | Config::Gguf(fields)) = self.config.as_ref()?;
+            fields.get(*key)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
+        };
+        self.on_card("source").or_else(|| SOURCE_KEYS.iter().find_map(stated))
+    }
+
+    /// How the model was trained: as its card says, else the recipe in the folder of a training.
+    pub fn training(&self) -> Option<String> {
+        let Origin::Beside(beside) = &self.origin else { return None };
+        let in_words = || {
+            let recipe = beside.object("recipe.json")?;
+            let word = |(name, value): (&String, &Value)| match value {
+                Value::Null | Value::Array(_) | Value::Object(_) => None,
+                Value::String(text) => Some(format!("{name} {text}")),
+                number => Some(format!("{name} {number}")),
+            };
+            let parameters = recipe.get("parameters")?.as_object()?.iter().filter_map(word).collect::<Vec<_>>();
+            Some(format!("{}: {}", recipe.get("recipe")?.as_str()?, parameters.join(", ")))
+        };
+        self.on_card("training").or_else(in_words)
+    }
+
+    /// A text on `card.json`.
+    fn on_card(&self, field: &str) -> Option<String> {
+        let Origin::Beside(beside) = &self.origin else { return None };
+        beside.object("card.json")?.get(field)?.as_str().map(str::to_owned)
     }
 
     /// The tokenizer that the files describe, if they do.
     pub fn tokenizer_description(&self) -> Result<Option<Description>> {
         match &self.origin {
             Origin::Gguf(gguf) => Ok(gguf.tokenizer()?.map(|found| Description::Gguf(Box::new(found)))),
-            Origin::Folder(folder) => Ok(beside::tokenizer(folder)?.map(Description::Json)),
+            Origin::Beside(beside) => Ok(beside.tokenizer()?.map(Description::Json)),
         }
     }
 
@@ -131,7 +173,8 @@ impl ModelFile {
     /// SHA-256 of the weights, 64 hexadecimal digits: see [`digest::of_tensors`] for what goes into it. The weights
     /// are read once; after that it is remembered for as long as the files stay as they are.
     pub fn weights_sha256(&self) -> Result<String> {
-        digest::remembered(&self.files, || digest::of_tensors(&self.tensors))
+        let compute = || digest::of_tensors(&self.tensors);
+        if self.files.is_empty() { Ok(compute()) } else { digest::remembered(&self.files, compute) }
     }
 }
 

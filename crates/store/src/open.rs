@@ -4,16 +4,20 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use engine::Config;
+use kernels::Bytes;
 
+use crate::beside::Beside;
 use crate::error::similar;
 use crate::gguf::{self, Gguf};
 use crate::map::map;
 use crate::model::{ModelFile, Origin};
 use crate::safetensors::Safetensors;
-use crate::{Error, Result, beside, sharded};
+use crate::zoo::Shipped;
+use crate::{Error, Result, sharded};
 
-/// Opens a model: a `.gguf` file; a `.safetensors` file, or the index of several, with `config.json` beside it; or a
-/// folder that holds those. The tokenizer is in the GGUF file, or in `tokenizer.json` and `tokenizer_config.json` in
+/// Opens a model: a `.gguf` file; a `.safetensors` file, or the index of several; or a folder that holds those. What
+/// network the tensors of safetensors files form is said by `config.json` beside them; without it they can be looked
+/// at, but not run. The tokenizer is in the GGUF file, or in `tokenizer.json` and `tokenizer_config.json` in
 /// the folder.
 ///
 /// Weights are mapped into memory, not read. Endings and first bytes must agree: a file that claims to be something
@@ -33,23 +37,41 @@ pub fn open(path: &Path) -> Result<ModelFile> {
         let (config, tensors) = (gguf.config()?, gguf.tensors().clone());
         return Ok(ModelFile {
             path: path.into(),
-            config,
+            config: Some(config),
             tensors,
             files: vec![path.into()],
             origin: Origin::Gguf(Box::new(gguf)),
         });
     }
     refuse_others(start, path)?;
-    let tensors = Safetensors::parse(&bytes, path)?.tensors;
-    let folder = folder_of(path);
-    let config = Config::HuggingFace(beside::config(folder, path)?);
-    Ok(ModelFile {
-        path: path.into(),
-        config,
-        tensors,
-        files: vec![path.into()],
-        origin: Origin::Folder(folder.into()),
-    })
+    one_file(&bytes, path, Beside::Folder(folder_of(path).into()), path.into())
+}
+
+/// Opens weights in one safetensors file, whose other files lie beside it. `asked` is what the model is called.
+fn one_file(bytes: &Bytes, file: &Path, beside: Beside, asked: PathBuf) -> Result<ModelFile> {
+    let tensors = Safetensors::parse(bytes, file)?.tensors;
+    let config = beside.config()?.map(Config::HuggingFace);
+    let files = if matches!(beside, Beside::Folder(_)) { vec![file.into()] } else { Vec::new() };
+    Ok(ModelFile { path: asked, config, tensors, files, origin: Origin::Beside(beside) })
+}
+
+/// Opens a checkpoint in the folder of a training.
+pub(crate) fn checkpoint(folder: &Path, step: u64) -> Result<ModelFile> {
+    let weights = folder.join(format!("checkpoints/{step}.safetensors"));
+    let mut asked = folder.as_os_str().to_owned();
+    asked.push(format!("@{step}"));
+    one_file(&map(&weights)?, &weights, Beside::Folder(folder.into()), asked.into())
+}
+
+/// Opens a network that ships inside the program.
+pub(crate) fn shipped(network: &'static Shipped, step: Option<u64>) -> Result<ModelFile> {
+    let asked = step.map_or_else(|| network.reference(), |step| format!("{}@{step}", network.reference()));
+    let bytes = network.weights(step).ok_or_else(|| Error::Missing {
+        path: asked.clone().into(),
+        what: "model.safetensors".into(),
+        why: "it holds the weights. Build the program anew",
+    })?;
+    one_file(&bytes, Path::new(&asked), Beside::Shipped(network), asked.clone().into())
 }
 
 fn folder_of(path: &Path) -> &Path {
@@ -84,9 +106,10 @@ fn open_folder(folder: &Path) -> Result<ModelFile> {
 
 fn open_sharded(index: &Path, asked: &Path) -> Result<ModelFile> {
     let folder = folder_of(index);
-    let config = Config::HuggingFace(beside::config(folder, asked)?);
+    let beside = Beside::Folder(folder.into());
+    let config = beside.config()?.map(Config::HuggingFace);
     let (tensors, files) = sharded::open(index)?;
-    Ok(ModelFile { path: asked.into(), config, tensors, files, origin: Origin::Folder(folder.into()) })
+    Ok(ModelFile { path: asked.into(), config, tensors, files, origin: Origin::Beside(beside) })
 }
 
 /// The files of a folder with an ending, in order.

@@ -32,12 +32,21 @@ pub fn models() -> PathBuf {
     named("PELLUCID_MODELS").unwrap_or_else(|| "models".into())
 }
 
+/// The folder of Hugging Face's own tools: `HF_HOME`, else `huggingface` in the user's cache folder.
+fn hugging_face_home() -> Option<PathBuf> {
+    named("HF_HOME").or_else(|| {
+        let user = named("XDG_CACHE_HOME").or_else(|| home().map(|home| home.join(".cache")));
+        user.map(|user| user.join("huggingface"))
+    })
+}
+
 /// What Hugging Face's own tools have downloaded, by their own rules: `HF_HUB_CACHE`, else `hub` in `HF_HOME`, else
 /// `huggingface/hub` in the user's cache folder.
 pub(crate) fn hugging_face() -> Option<PathBuf> {
-    let hub = |folder: PathBuf| folder.join("hub");
-    named("HF_HUB_CACHE").or_else(|| named("HF_HOME").map(hub)).or_else(|| {
-        let user = named("XDG_CACHE_HOME").or_else(|| home().map(|home| home.join(".cache")));
-        user.map(|user| user.join("huggingface/hub"))
-    })
+    named("HF_HUB_CACHE").or_else(|| hugging_face_home().map(|home| home.join("hub")))
+}
+
+/// The file that holds the user's token for the hub: `HF_TOKEN_PATH`, else `token` in `HF_HOME`.
+pub(crate) fn hugging_face_token() -> Option<PathBuf> {
+    named("HF_TOKEN_PATH").or_else(|| hugging_face_home().map(|home| home.join("token")))
 }

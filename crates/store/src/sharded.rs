@@ -15,7 +15,7 @@ use crate::{Error, Place, Result};
 pub(crate) const INDEX: &str = "model.safetensors.index.json";
 
 /// An index of this size would name a million tensors.
-const LONGEST_INDEX: u64 = 256 << 20;
+pub(crate) const LONGEST_INDEX: u64 = 256 << 20;
 
 /// The index: which file holds which tensor.
 #[derive(Debug, Deserialize)]
@@ -42,7 +42,7 @@ impl Index {
     }
 
     /// The files it names, each once.
-    fn files(&self) -> BTreeSet<&str> {
+    pub(crate) fn files(&self) -> BTreeSet<&str> {
         self.weight_map.values().map(String::as_str).collect()
     }
 }

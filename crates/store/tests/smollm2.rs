@@ -49,7 +49,7 @@ fn model() -> Option<&'static dyn Model> {
     static MODEL: OnceLock<Option<Box<dyn Model>>> = OnceLock::new();
     let load = || {
         let file = store::open(&support::smollm2()?).unwrap();
-        Some(arch::build(file.config(), file.weights(), Arc::new(Cpu::new()), u64::MAX).unwrap())
+        Some(arch::build(file.config().unwrap(), file.weights(), Arc::new(Cpu::new()), u64::MAX).unwrap())
     };
     MODEL.get_or_init(load).as_deref()
 }
