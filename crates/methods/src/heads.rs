@@ -131,7 +131,7 @@ fn holds_everywhere(edit: &Edit, spec: &Spec) -> bool {
     };
     !edit.at.0.keys().any(positional)
         && match &edit.op {
-            Op::Zero | Op::Scale(_) => true,
+            Op::Zero | Op::Scale(_) | Op::Noise { .. } => true,
             Op::Mean(value) | Op::Add(value) | Op::Set(value) => free(value),
             Op::Patch(_) => false,
         }

@@ -5,13 +5,37 @@
 //!
 //! Invariants: no IO; nothing is known here of files, of figures, or of how a network came to be.
 
+mod circuits;
+mod composition;
+mod detect;
+mod direct;
 mod heads;
+mod integrate;
 mod lens;
 mod next;
+mod pairs;
+mod place;
+mod promoted;
+mod residual;
+mod saliency;
+mod sources;
+mod spectra;
 mod stream;
 mod subject;
+mod tail;
 
+pub use circuits::{CircuitOptions, HeadCircuits, head_circuits};
+pub use composition::{Baseline, Compositions};
+pub use direct::{DirectLogit, NeuronShare, direct_logit};
+pub use detect::{Kind, Match, Measure};
 pub use heads::{Patterns, duplicate_token, first_token, induction, patterns, previous_token, random_repeat};
 pub use lens::{LogitLens, logit_lens};
 pub use next::{NextTokens, next_tokens};
+pub use residual::{Norms, Residual, Similarity, residual};
+pub use pairs::Pair;
+pub use promoted::{Promoted, SubUpdates, promoted_tokens, sub_updates};
+pub use saliency::{Aim, Blank, Saliency, saliency};
+pub use sources::{HeadSources, Target, head_sources};
+pub use spectra::{Spectrum, WeightMatrix, spectra};
 pub use subject::{Subject, Tick};
+pub use tail::{Tail, tail};

@@ -52,6 +52,11 @@ impl Golden {
         self.known[&format!("0/{point}")].1.iter().map(|&x| f64::from(x)).collect()
     }
 
+    /// Its `config.json`.
+    pub fn config(&self) -> &serde_json::Value {
+        &self.config
+    }
+
     pub fn eps(&self) -> f64 {
         self.config["rms_norm_eps"].as_f64().unwrap()
     }
