@@ -1,0 +1,102 @@
+//! What the cards of our own networks say of them, measured again.
+
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use engine::{Model, arch};
+use kernels::Cpu;
+use lab::{Mark, Recipe, evaluate};
+use serde_json::Value;
+
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../zoo").join(name)
+}
+
+fn json(path: &Path) -> Value {
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
+fn curve(name: &str) -> Vec<Mark> {
+    let lines = fs::read_to_string(folder(name).join("curve.jsonl")).unwrap();
+    lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// The network at a step of its training, or at its end.
+fn model(name: &str, step: Option<u64>) -> Box<dyn Model> {
+    let folder = folder(name);
+    let weights = step.map_or_else(|| "model.safetensors".into(), |step| format!("checkpoints/{step}.safetensors"));
+    let bytes = store::map(&folder.join(&weights)).unwrap();
+    let tensors = store::safetensors::Safetensors::parse(&bytes, Path::new(&weights)).unwrap().tensors;
+    let config = engine::Config::HuggingFace(json(&folder.join("config.json")));
+    arch::build(&config, engine::Weights::new(tensors), Arc::new(Cpu::new()), u64::MAX).unwrap()
+}
+
+fn checkpoints(name: &str) -> Vec<u64> {
+    let entries = fs::read_dir(folder(name).join("checkpoints")).unwrap();
+    let step = |path: PathBuf| path.file_stem().unwrap().to_str().unwrap().parse().unwrap();
+    let mut steps: Vec<u64> = entries.map(|entry| step(entry.unwrap().path())).collect();
+    steps.sort_unstable();
+    steps
+}
+
+#[test]
+fn trainings_are_whole_and_their_evaluations_are_on_their_cards() {
+    for name in ["induction", "talk"] {
+        let recipe: Recipe = serde_json::from_value(json(&folder(name).join("recipe.json"))).unwrap();
+        let marks = curve(name);
+        assert_eq!(marks.last().unwrap().step, recipe.parameters["steps"].as_u64().unwrap());
+        let kept: Vec<u64> = serde_json::from_value(recipe.parameters["checkpoints"].clone()).unwrap();
+        assert_eq!(checkpoints(name), kept);
+        let evaluation = json(&folder(name).join("evaluation.json"));
+        let said = |field: &str| evaluation[field].as_f64().unwrap();
+        assert_eq!(model(name, None).spec().parameter_count(), evaluation["parameters"].as_u64().unwrap());
+        let (ours, table) = (said("held_out_bits_per_byte"), said("five_gram_bits_per_byte"));
+        let card = fs::read_to_string(folder(name).join("card.md")).unwrap();
+        for figure in [ours, table] {
+            assert!(card.contains(&format!("{figure:.3}")), "{name}: {figure:.3} is not on its card");
+        }
+        assert!(json(&folder(name).join("card.json"))["licence"].is_string());
+    }
+    let evaluation = json(&folder("talk").join("evaluation.json"));
+    let bits = |field: &str| evaluation[field].as_f64().unwrap();
+    assert!(bits("held_out_bits_per_byte") < 0.85 * bits("five_gram_bits_per_byte"), "it learnt more than a table");
+}
+
+/// The phase change of Olsson et al. 2022: induction heads form within a few steps, late in the training, and the loss
+/// on natural text rises for a moment.
+#[test]
+fn induction_heads_form_within_a_few_steps() {
+    let (induction, _) = evaluate::head_scores(&*model("induction", None)).unwrap().unwrap();
+    assert!(induction >= 0.4, "{induction}");
+    let evaluation = json(&folder("induction").join("evaluation.json"));
+    assert!((evaluation["induction"].as_f64().unwrap() - induction).abs() < 1e-5);
+    let before = checkpoints("induction")[0];
+    let (none_yet, _) = evaluate::head_scores(&*model("induction", Some(before))).unwrap().unwrap();
+    assert!(none_yet < 0.1, "{none_yet}");
+
+    let marks = curve("induction");
+    let score = |mark: &Mark| mark.induction.unwrap();
+    let first = marks.iter().position(|mark| score(mark) > 0.1).unwrap();
+    let formed = marks.iter().position(|mark| score(mark) > 0.4).unwrap();
+    let (began, ended) = (marks[first].step, marks[formed].step);
+    assert!(began >= before && ended - began <= 300, "from {began} to {ended}");
+    let lowest = marks[..first].iter().map(|mark| mark.held_out_loss).fold(f64::INFINITY, f64::min);
+    let highest = marks[first..=formed + 2].iter().map(|mark| mark.held_out_loss).fold(0.0, f64::max);
+    assert!(highest > lowest + 0.05, "the bump: {lowest} to {highest}");
+}
+
+#[test]
+fn both_are_small() {
+    let mut bytes = 0;
+    let mut folders = vec![folder("induction"), folder("talk")];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(next).unwrap().map(Result::unwrap) {
+            let about = entry.metadata().unwrap();
+            if about.is_dir() { folders.push(entry.path()) } else { bytes += about.len() }
+        }
+    }
+    assert!(bytes <= 5_000_000, "{bytes}");
+}
