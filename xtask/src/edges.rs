@@ -13,8 +13,9 @@ const EDGES: &[(&str, &[&str])] = &[
     ("engine", &["kernels"]),
     ("store", &["engine", "kernels"]),
     ("methods", &["engine", "kernels"]),
-    ("views", &["engine", "figure", "kernels", "methods", "store"]),
-    ("app", &["engine", "figure", "kernels", "methods", "store", "views"]),
+    ("lab", &["engine", "kernels", "methods", "store"]),
+    ("views", &["engine", "figure", "kernels", "lab", "methods", "store"]),
+    ("app", &["engine", "figure", "kernels", "lab", "methods", "store", "views"]),
     ("xtask", &[]),
 ];
 
@@ -23,6 +24,8 @@ const BANS: &[(&str, &[&str])] = &[
     ("axum*", &["app"]),
     ("clap*", &["app"]),
     ("tokio*", &["app", "scan"]),
+    ("ureq*", &["store"]),
+    ("rustls*", &["store"]),
     ("datafusion*", &["scan"]),
     ("arrow*", &["scan"]),
     ("ballista*", &["scan"]),

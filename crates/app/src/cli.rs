@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, Command, value_parser};
-use views::AnyView;
+use views::{AnyMaker, AnyView, MAKERS};
 
-use crate::parameters::{Parameter, flags as parameter_flags, parameters};
+use crate::parameters::{flags as parameter_flags, parameters};
 use crate::prose::{paragraphs, summary};
 use crate::{input, memory};
 
@@ -15,8 +15,9 @@ pub(crate) fn command(views: &'static [AnyView]) -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .about("A workbench for seeing through neural networks")
         .after_help(
-            "MODEL is a file (.gguf, .safetensors), a folder with config.json, hf:OWNER/NAME from the cache of Hugging \
-             Face's tools, or a name that `pellucid models` lists.\n\nResults go to standard output, everything else to \
+            "MODEL is a network that ships with the program (zoo:NAME), a file (.gguf, .safetensors), a folder with \
+             config.json, a model of the Hugging Face hub (hf:OWNER/NAME, or hf:OWNER/NAME@REVISION; fetched once), the \
+             folder of a training (DIR, or DIR@STEP), or a name that `pellucid models` lists.\n\nResults go to standard output, everything else to \
              standard error. Exit status: 0 done, 1 failed, 2 bad usage.",
         )
         .subcommand_required(true)
@@ -32,6 +33,8 @@ pub(crate) fn command(views: &'static [AnyView]) -> Command {
             json_flag(Command::new("card").about("Tells what a model is: family, sizes, licence, digest")).arg(model()),
             capture(),
             view(views),
+            train(),
+            reproduce(),
             bench(),
         ])
 }
@@ -65,7 +68,9 @@ fn global() -> [Arg; 3] {
 }
 
 fn model() -> Arg {
-    Arg::new("MODEL").required(true).help("The model: a file, a folder, or a name that `pellucid models` lists")
+    Arg::new("MODEL")
+        .required(true)
+        .help("The model: zoo:NAME, a file or folder, hf:OWNER/NAME, DIR@STEP, or a listed name")
 }
 
 fn json_flag(command: Command) -> Command {
@@ -82,8 +87,27 @@ fn edits() -> Arg {
             "A change on the way: POINT[WHERE]=OP. May be repeated; edits apply in the order given.\n\
              POINT: a name that `pellucid points` lists, or a glob (`*` crosses dots).\n\
              WHERE: axes with indices, such as head=3,pos=-1; 2..5 is a range, 1|4 are two, negative from the end.\n\
-             OP: zero, *FACTOR, mean:CAPTURE.safetensors, +FILE:NAME, set:FILE:NAME, patch:OTHER PROMPT.",
+             OP: zero, *FACTOR, noise:SD[:SEED], mean:CAPTURE.safetensors, +FILE:NAME, set:FILE:NAME, patch:OTHER PROMPT.",
         )
+}
+
+/// What a view is asked of besides, to be compared.
+fn against(takes_prompt: bool) -> Arg {
+    let (what, or_else) = if takes_prompt {
+        ("Another prompt or MODEL", ", or else another prompt: token ids where the first is given so, a text if not")
+    } else {
+        ("Another MODEL", "")
+    };
+    Arg::new("against")
+        .long("against")
+        .value_name("X")
+        .allow_hyphen_values(true)
+        .help(format!("{what} to compare with: both answers and their difference"))
+        .long_help(format!(
+            "{what} to compare with: both answers, and what changes from the first to the second where their axes are \
+             equal.\nX: a MODEL (zoo:NAME, hf:OWNER/NAME, an existing file or folder, a checkpoint DIR@STEP){or_else}.\n\
+             Edits apply to both.",
+        ))
 }
 
 fn output(forms: &'static str) -> Arg {
@@ -99,7 +123,7 @@ fn capture() -> Command {
         )
         .override_usage("pellucid capture MODEL INPUT --point GLOB... [--edit EDIT]... -o FILE.safetensors")
         .arg(model());
-    input::flags(command).args([
+    input::flags(command, true).args([
         Arg::new("point")
             .long("point")
             .value_name("GLOB")
@@ -141,19 +165,77 @@ fn view(views: &'static [AnyView]) -> Command {
 
 fn one_view(view: &AnyView) -> Command {
     let (help, parameters) = (view.help(), parameters(&view.schema()));
+    let prompt = parameters.iter().find(|parameter| parameter.is_prompt());
+    let input = match prompt {
+        None => "",
+        Some(prompt) if prompt.default.is_none() => " INPUT",
+        Some(_) => " [INPUT]",
+    };
+    let edit = if view.needs_network { " [--edit EDIT]..." } else { "" };
+    let compares = parameters.iter().any(|parameter| parameter.name == "against");
+    let other = if compares { "" } else { " [--against X]" };
+    let usage = format!("pellucid view {} MODEL{input} [--PARAM VALUE]...{edit}{other} [--json | -o FILE]", view.name);
     let command = Command::new(view.name)
         .alias(format!("{}/{}", view.shelf, view.name))
         .about(summary(&help))
         .long_about(paragraphs(&help))
-        .override_usage(format!(
-            "pellucid view {} MODEL INPUT [--PARAM VALUE]... [--edit EDIT]... [--json | -o FILE]",
-            view.name
-        ))
+        .override_usage(usage)
         .arg(model());
     let command = parameter_flags(command, &parameters);
-    let command = if parameters.iter().any(Parameter::is_prompt) { input::flags(command) } else { command };
-    json_flag(command)
-        .args([edits(), output("Write to a file: FILE.json, .csv, .svg, .png or .html").conflicts_with("json")])
+    let command = match prompt {
+        Some(prompt) => input::flags(command, prompt.default.is_none()),
+        None => command,
+    };
+    let command = if view.needs_network { command.arg(edits()) } else { command };
+    let command = if compares { command } else { command.arg(against(prompt.is_some())) };
+    json_flag(command).arg(output("Write to a file: FILE.json, .csv, .svg, .png or .html").conflicts_with("json"))
+}
+
+/// One subcommand for each recipe.
+fn train() -> Command {
+    Command::new("train")
+        .about("Makes a network: pellucid train RECIPE [--PARAM VALUE]... -o DIR")
+        .subcommand_value_name("RECIPE")
+        .subcommand_help_heading("Recipes")
+        .disable_help_subcommand(true)
+        .subcommands(MAKERS.iter().map(one_recipe))
+}
+
+fn one_recipe(maker: &AnyMaker) -> Command {
+    let (help, parameters) = (maker.help(), parameters(&maker.schema()));
+    let command = json_flag(Command::new(maker.name))
+        .about(summary(&help))
+        .long_about(paragraphs(&help))
+        .override_usage(format!("pellucid train {} [--PARAM VALUE]... -o DIR", maker.name))
+        .arg(
+            Arg::new("folder")
+                .short('o')
+                .long("output")
+                .value_name("DIR")
+                .value_parser(value_parser!(PathBuf))
+                .required(true)
+                .help("The folder to make it in, or in which the same recipe was begun"),
+        );
+    parameter_flags(command, &parameters)
+}
+
+fn reproduce() -> Command {
+    json_flag(Command::new("reproduce"))
+        .about("Tries published claims again on this machine: one publication's, or all")
+        .long_about(
+            "Tries published claims again on this machine, one publication's or all, and says beside each what was \
+             published, what was found here, and whether the claim holds. Nothing is tuned to the seed.",
+        )
+        .args([
+            Arg::new("NAME").help("The publication, as --list names it"),
+            Arg::new("list").long("list").action(ArgAction::SetTrue).help("List what can be reproduced"),
+            Arg::new("seed")
+                .long("seed")
+                .value_name("N")
+                .value_parser(value_parser!(u64))
+                .default_value("0")
+                .help("What chance depends on"),
+        ])
 }
 
 /// Measurements inside one process, for the comparison with peers.
@@ -167,6 +249,9 @@ fn bench() -> Command {
         json_flag(Command::new("decode").about("Times greedy generation, one token at a time"))
             .arg(model())
             .arg(Arg::new("tokens").long("tokens").value_parser(value_parser!(u32).range(1..)).default_value("64"))
+            .arg(rounds()),
+        json_flag(Command::new("views").about("Times every view's example, on a prompt of 64 tokens"))
+            .arg(model())
             .arg(rounds()),
     ])
 }

@@ -14,8 +14,8 @@ use crate::failure::usage_error;
 /// No prompt comes near: a model's longest context is a few million characters.
 const LONGEST_FILE: u64 = 64 << 20;
 
-/// Adds the flags of INPUT to a command.
-pub(crate) fn flags(command: Command) -> Command {
+/// Adds the flags of INPUT to a command that may or may not do without any.
+pub(crate) fn flags(command: Command, required: bool) -> Command {
     command
         .next_help_heading("Input")
         .args([
@@ -49,7 +49,7 @@ pub(crate) fn flags(command: Command) -> Command {
                 .help("Put the text into the model's chat template, as the user's message"),
         ])
         .next_help_heading(None)
-        .group(ArgGroup::new("input").args(["prompt", "prompt-file", "tokens"]).multiple(true).required(true))
+        .group(ArgGroup::new("input").args(["prompt", "prompt-file", "tokens"]).multiple(true).required(required))
 }
 
 /// `3,5,113`.
@@ -72,6 +72,11 @@ pub(crate) fn prompts(matches: &ArgMatches) -> Result<Vec<PromptRef>> {
     let ids = matches.get_many::<Tokens>("tokens").into_iter().flatten().cloned();
     prompts.extend(ids.map(|tokens| PromptRef::Tokens(tokens.0)));
     Ok(prompts)
+}
+
+/// Whether any was given.
+pub(crate) fn is_given(matches: &ArgMatches) -> bool {
+    matches.contains_id("input")
 }
 
 /// The only prompt, for commands that look at one.

@@ -6,6 +6,7 @@
 //! Standard output carries results only; progress and messages go to standard error. The exit status is 0 when done,
 //! 1 when something failed and 2 for bad usage, the last two with one line that says what to do.
 
+mod arrivals;
 mod cli;
 mod colours;
 mod commands;

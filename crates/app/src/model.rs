@@ -1,27 +1,33 @@
 //! From MODEL on the command line to an opened model.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Result;
 use clap::ArgMatches;
 use kernels::{Backend, Cpu, Naive};
+use store::Source;
 use views::Opened;
 
+use crate::arrivals::Arrivals;
 use crate::failure::usage_error;
 use crate::memory;
 
-/// The path that MODEL means: a file or folder, `hf:OWNER/NAME`, or a name that `pellucid models` lists.
-pub(crate) fn locate(reference: &str) -> Result<PathBuf> {
-    let path = PathBuf::from(reference);
-    if path.exists() || reference.contains(['/', '\\', ':']) {
-        return Ok(store::resolve(reference)?);
+/// What MODEL means: a network of the zoo, a model of the hub, which is fetched if it is not here yet, a file or folder,
+/// a checkpoint of a training, or a name that `pellucid models` lists.
+fn locate(reference: &str) -> Result<Source> {
+    let resolve = |reference: &str| -> Result<Source> {
+        let mut arrivals = Arrivals::new();
+        Ok(store::resolve(reference, &mut |arriving| arrivals.tell(arriving))?)
+    };
+    if Path::new(reference).exists() || reference.contains(['/', '\\', ':', '@']) {
+        return resolve(reference);
     }
     let is_called = |model: &store::Found| model.name == reference || Path::new(&model.reference).ends_with(reference);
     let found: Vec<_> = store::models().into_iter().filter(is_called).collect();
     match found.as_slice() {
-        [] => Ok(path),
-        [one] => Ok(store::resolve(&one.reference)?),
+        [one] => resolve(&one.reference),
+        [] => resolve(reference),
         several => {
             let references: Vec<&str> = several.iter().map(|model| model.reference.as_str()).collect();
             Err(usage_error(format!("several models are called `{reference}`; name one: {}", references.join(", "))))
@@ -36,17 +42,30 @@ pub(crate) fn reference(matches: &ArgMatches) -> &str {
 
 /// Opens the model that was named, ready to run.
 pub(crate) fn open(matches: &ArgMatches) -> Result<Opened> {
+    open_named(reference(matches), matches)
+}
+
+/// Opens a model by its reference, ready to run.
+pub(crate) fn open_named(reference: &str, matches: &ArgMatches) -> Result<Opened> {
     let backend: Arc<dyn Backend> = match matches.get_one::<String>("backend").map(String::as_str) {
         Some("naive") => Arc::new(Naive),
         _ => Arc::new(Cpu::new()),
     };
     let budget = memory::weights_budget(limit(matches));
-    Ok(Opened::open(&locate(reference(matches))?, backend, budget)?)
+    Ok(Opened::new(locate(reference)?.open()?, backend, budget))
+}
+
+/// Whether a text that may be a prompt as well is the reference of a model: `zoo:` and `hf:` are, and what exists.
+pub(crate) fn is_reference(text: &str) -> bool {
+    let folder_at_step = |(folder, step): (&str, &str)| step.parse::<u64>().is_ok() && Path::new(folder).is_dir();
+    ["zoo:", "hf:"].iter().any(|scheme| text.starts_with(scheme))
+        || (!text.is_empty() && Path::new(text).exists())
+        || text.rsplit_once('@').is_some_and(folder_at_step)
 }
 
 /// Opens the model to be described only: weights stay where they are.
 pub(crate) fn open_to_describe(matches: &ArgMatches) -> Result<Opened> {
-    Ok(Opened::open(&locate(reference(matches))?, Arc::new(Cpu::new()), 0)?)
+    Ok(Opened::new(locate(reference(matches))?.open()?, Arc::new(Cpu::new()), 0))
 }
 
 /// What `--memory` says.

@@ -36,8 +36,12 @@ enum Kind {
     },
     Flag,
     Text,
+    /// The path of a file or folder.
+    Path,
     /// One of these words.
     Choice(Vec<String>),
+    /// A JSON object.
+    Object,
     /// Several, with commas between them.
     List(Box<Kind>),
 }
@@ -116,6 +120,8 @@ impl Kind {
             }
             Some("number") => Self::Number { least: property["minimum"].as_f64(), most: property["maximum"].as_f64() },
             Some("boolean") => Self::Flag,
+            Some("string") if property["format"] == "path" => Self::Path,
+            Some("object") => Self::Object,
             Some("array") => Self::List(Box::new(Self::of(&resolved(&property["items"], root).0, root))),
             _ => Self::Text,
         }
@@ -128,7 +134,10 @@ impl Kind {
             Self::Number { .. } => "X".into(),
             Self::Flag => "BOOL".into(),
             Self::Prompt | Self::Text => "TEXT".into(),
+            Self::Path => "PATH".into(),
+            Self::Object => "JSON".into(),
             Self::Choice(words) => words.join("|"),
+            Self::List(of) if **of == Self::Path => of.placeholder(),
             Self::List(of) => format!("{},...", of.placeholder()),
         }
     }
@@ -136,7 +145,7 @@ impl Kind {
     /// A value from the command line, as JSON; else what would be right.
     fn parse(&self, text: &str) -> Result<Value, String> {
         match self {
-            Self::Prompt | Self::Text => Ok(Value::String(text.to_owned())),
+            Self::Prompt | Self::Text | Self::Path => Ok(Value::String(text.to_owned())),
             Self::Integer { least, most } => {
                 let range = range(least.as_ref(), most.as_ref());
                 let number: i128 = text.trim().parse().map_err(|_| format!("a whole number{range} is wanted"))?;
@@ -154,6 +163,11 @@ impl Kind {
             Self::Flag => text.parse().map(Value::Bool).map_err(|_| "true or false is wanted".into()),
             Self::Choice(words) if words.iter().any(|word| word == text) => Ok(Value::String(text.to_owned())),
             Self::Choice(words) => Err(format!("one of {} is wanted", words.join(", "))),
+            Self::Object => serde_json::from_str::<Map<String, Value>>(text)
+                .map(Value::Object)
+                .map_err(|error| format!("a JSON object such as '{{\"k\": 3}}' is wanted ({error})")),
+            // A path may hold a comma: several are given by repeating the flag.
+            Self::List(of) if **of == Self::Path => Ok(Value::Array(vec![of.parse(text)?])),
             Self::List(of) => {
                 let parts = text.split(',').filter(|part| !part.trim().is_empty());
                 parts.map(|part| of.parse(part.trim())).collect::<Result<Vec<_>, _>>().map(Value::Array)
@@ -197,6 +211,15 @@ impl Parameter {
         }
     }
 
+    /// What was given; of a list all that its flag was given with, however often.
+    fn value(&self, matches: &ArgMatches) -> Option<Value> {
+        let mut given = matches.get_many::<Value>(&self.name)?.cloned();
+        match self.kind {
+            Kind::List(_) => Some(given.filter_map(|value| value.as_array().cloned()).flatten().collect()),
+            _ => given.next_back(),
+        }
+    }
+
     fn argument(&self) -> Arg {
         let told = |text: &str| match &self.default {
             Some(Value::Null) | None => text.to_owned(),
@@ -215,6 +238,7 @@ impl Parameter {
         match self.kind {
             // A bare `--flag` means true.
             Kind::Flag => argument.num_args(0..=1).require_equals(true).default_missing_value("true"),
+            Kind::List(_) => argument.action(ArgAction::Append),
             _ => argument.action(ArgAction::Set),
         }
     }
@@ -229,7 +253,7 @@ pub(crate) fn flags(command: Command, parameters: &[Parameter]) -> Command {
 /// What was given, as the object that the schema describes; INPUT apart.
 pub(crate) fn given(matches: &ArgMatches, parameters: &[Parameter]) -> Map<String, Value> {
     let own = parameters.iter().filter(|parameter| !parameter.is_prompt());
-    own.filter_map(|p| Some((p.name.clone(), matches.get_one::<Value>(&p.name)?.clone()))).collect()
+    own.filter_map(|p| Some((p.name.clone(), p.value(matches)?))).collect()
 }
 
 #[cfg(test)]
@@ -267,6 +291,12 @@ mod tests {
         /// One of some.
         #[serde(default)]
         kind: Choice,
+        /// Files.
+        #[serde(default)]
+        files: Vec<views::CorpusRef>,
+        /// Named values.
+        #[serde(default)]
+        more: Map<String, Value>,
     }
 
     fn half() -> f64 {
@@ -305,6 +335,8 @@ mod tests {
             word: String::new(),
             heads: vec![],
             kind: Choice::OneThing,
+            files: vec![],
+            more: Map::new(),
         };
         assert_eq!(least, everything);
         let all = [
@@ -316,9 +348,14 @@ mod tests {
             "--on-off",
             "--word",
             "-",
-            "--heads=3,-4",
+            "--heads=3",
+            "--heads=-4,5",
+            "--files=a,b.txt",
+            "--files",
+            "c",
             "--kind",
             "other",
+            "--more={\"k\": 3}",
         ];
         assert_eq!(
             parse(&all).unwrap(),
@@ -328,8 +365,10 @@ mod tests {
                 ratio: -1e-3,
                 on_off: true,
                 word: "-".into(),
-                heads: vec![3, -4],
+                heads: vec![3, -4, 5],
                 kind: Choice::Other,
+                files: vec![views::CorpusRef("a,b.txt".into()), views::CorpusRef("c".into())],
+                more: Map::from_iter([("k".to_owned(), json!(3))]),
                 ..everything
             }
         );
@@ -349,6 +388,7 @@ mod tests {
         wrong(&["--size", "1", "--ratio", "NaN"], "a number is wanted");
         wrong(&["--size", "1", "--kind", "x"], "one of one_thing, other is wanted");
         wrong(&["--size", "1", "--heads", "1,x"], "a whole number is wanted");
+        wrong(&["--size", "1", "--more", "[1]"], "a JSON object such as");
         wrong(&[], "--size <N>");
     }
 

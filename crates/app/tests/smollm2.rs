@@ -67,6 +67,32 @@ fn predictions_are_those_of_hugging_face() {
 }
 
 #[test]
+fn shares_of_a_logit_sum_to_it() {
+    let Some(model) = model() else { return };
+    let known = known("mary");
+    for (target, minus) in [(" Mary", None), (" Mary", Some(" John"))] {
+        let question = ["view", "direct_logit", &model, "--prompt", MARY, "--target", target, "--neurons", "50000", "--json"];
+        let split = json(&[&question[..], &minus.map_or(vec![], |minus| vec!["--minus", minus])].concat());
+        let (ids, at) = (numbers(&split["target_ids"]), |name: &str| split[name].as_f64().unwrap());
+        let logit_of = |id: f64| {
+            let rank = known["top_ids"].data[13 * 50..].iter().position(|&top| f64::from(top) == id).unwrap();
+            f64::from(known["top_logits"].data[13 * 50 + rank])
+        };
+        let logit = logit_of(ids[0]) - ids.get(1).map_or(0.0, |&id| logit_of(id));
+        assert!((at("logit") - logit).abs() < 4e-3, "{} {logit}", at("logit"));
+        let (heads, mlps) = (numbers(&split["heads"]), numbers(&split["mlps"]));
+        let parts: f64 = heads.iter().chain(&mlps).sum::<f64>() + at("embed") + at("bias");
+        println!("{target} {minus:?}: logit {} parts {parts} other {} error {}", at("logit"), at("other"), at("error"));
+        assert!((parts - at("logit")).abs() < 1e-4 && at("other").abs() < 1e-4 && at("error") < 1e-4, "{parts}");
+        // All 1536 neurons of 30 layers make up what the feed-forward layers add.
+        let neurons = numbers(&split["neuron_shares"]);
+        let rest = neurons.iter().sum::<f64>() - mlps.iter().sum::<f64>();
+        println!("neurons less layers {rest}");
+        assert!(neurons.len() == 30 * 1536 && rest.abs() < 1e-3, "{rest}");
+    }
+}
+
+#[test]
 fn the_lens_ends_in_the_prediction_and_starts_far_from_it() {
     let Some(model) = model() else { return };
     let lens = json(&["view", "logit_lens", &model, "--prompt", MARY, "--k", "3", "--json"]);
@@ -108,6 +134,38 @@ fn patterns_and_the_residual_stream_are_those_of_hugging_face() {
             let expected = &known["resid"].data[(layer * 2 + i) * 576..][..576];
             let error = relative(&found[&name].data[pos * 576..][..576], expected);
             assert!(error < 2e-4, "{name}, position {pos}: {error}");
+        }
+    }
+}
+
+#[test]
+fn heads_are_of_the_kinds_that_their_patterns_show() {
+    let Some(model) = model() else { return };
+    let found = json(&["view", "detect", &model, "--prompt", MARY, "--k", "3", "--json"]);
+    let (layers, heads, scores) = (numbers(&found["top_layers"]), numbers(&found["top_heads"]), numbers(&found["top_scores"]));
+    let top = |kind: usize| (0..3).map(|i| (layers[kind * 3 + i] as usize, heads[kind * 3 + i] as usize)).collect::<Vec<_>>();
+    assert!(top(0).iter().all(|head| [(17, 3), (17, 4), (18, 6)].contains(head)), "induction: {:?}", top(0));
+    assert!(top(1).contains(&(16, 0)), "previous token: {:?}", top(1));
+    assert!(scores[..6].iter().all(|&score| score > 0.5), "{scores:?}");
+}
+
+#[test]
+fn saliency_is_complete_and_finds_the_name() {
+    let Some(model) = model() else { return };
+    for (prompt, options) in [
+        (MARY, &["--target", " Mary", "--minus", " John"][..]),
+        ("The capital of France is", &["--baseline", "mean"][..]),
+        ("one two three one two three one two", &[][..]),
+    ] {
+        let found = json(&[&["view", "saliency", &model, "--prompt", prompt, "--json"], options].concat());
+        assert!(found["completeness_error"].as_f64().unwrap() < 0.01, "{prompt}: {}", found["completeness_error"]);
+        let sum: f64 = numbers(&found["integrated_gradients"]).iter().sum();
+        let whole = found["value"].as_f64().unwrap() - found["baseline_value"].as_f64().unwrap();
+        assert!((sum - whole).abs() < 0.01 * whole.abs() + 1e-3, "{prompt}: {sum} {whole}");
+        if prompt == MARY {
+            let occlusion = numbers(&found["occlusion"]);
+            let most = (1..occlusion.len()).max_by(|&a, &b| occlusion[a].abs().total_cmp(&occlusion[b].abs())).unwrap();
+            assert_eq!(found["tokens"]["data"][most], " Mary", "{occlusion:?}");
         }
     }
 }

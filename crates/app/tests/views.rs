@@ -21,9 +21,25 @@ const QUESTIONS: &[(&str, &[&str])] = &[
         "next_tokens_edited",
         &["view", "next_tokens", "MODEL", "--tokens", "9,8", "--k", "2", "--edit", "embed[pos=0]=*2"],
     ),
+    (
+        "direct_logit",
+        &["view", "direct_logit", "MODEL", "--prompt", PROMPT, "--target", "9", "--minus", "8", "--neurons", "3", "--k", "6"],
+    ),
     ("pattern", &["view", "pattern", "MODEL", "--prompt", PROMPT]),
     ("pattern_layer", &["view", "pattern", "MODEL", "--prompt", "a b a", "--layer", "1"]),
     ("pattern_head", &["view", "pattern", "MODEL", "--prompt", "a b a", "--layer", "1", "--head", "2"]),
+    ("norms", &["view", "norms", "MODEL", "--prompt", PROMPT]),
+    ("similarity", &["view", "similarity", "MODEL", "--prompt", PROMPT]),
+    ("saliency", &["view", "saliency", "MODEL", "--prompt", PROMPT]),
+    (
+        "saliency_difference",
+        &["view", "saliency", "MODEL", "--prompt", "a b a", "--target", "b", "--minus", "c", "--pos", "1", "--baseline", "mean"],
+    ),
+    ("detect", &["view", "detect", "MODEL", "--k", "4"]),
+    (
+        "detect_pattern",
+        &["view", "detect", "MODEL", "--prompt", PROMPT, "--pattern", "duplicate", "--exclude-first", "--k", "3"],
+    ),
     ("sample", &["view", "sample", "MODEL", "--prompt", PROMPT, "--max-new-tokens", "12"]),
     ("sample_hot", &["view", "sample", "MODEL", "--prompt", "x", "--temperature", "1.5", "--seed", "7"]),
 ];

@@ -1,17 +1,20 @@
 //! What changes between two figures of equal axes.
 
 use crate::array::Array;
+use crate::axis::{Axis, Dim};
 use crate::colour::{ColourMap, ColourScale};
 use crate::figure::Figure;
+use crate::guide::Guide;
 use crate::kind::group::Group;
 use crate::kind::table::{Cells, Column, Table};
 use crate::{Bars, Heatmap, Histogram, Images, Lines, Scatter, Tokens};
 
 /// What changes from `a` to `b`: every number of `b` minus the same number of `a`.
 ///
-/// Nothing where the two are of different kinds, where their axes, sizes, tokens, places along x, bin
-/// edges or words differ, or where numbers cannot be subtracted (`text`, `code`, `graph`, `compare`).
-/// Colours are diverging, with white where nothing changes.
+/// Nothing where the two are of different kinds, where their axes, sizes, places along x, bin edges or
+/// words differ, or where numbers cannot be subtracted (`text`, `code`, `graph`, `compare`). Positions are
+/// the exception: two prompts of one length are compared position by position, and where their tokens
+/// differ the place is called `first → second`. Colours are diverging, with white where nothing changes.
 pub fn difference(a: &Figure, b: &Figure) -> Option<Figure> {
     let mut change: Figure = match (a, b) {
         (Figure::Heatmap(a), Figure::Heatmap(b)) => heatmap(a, b)?.into(),
@@ -51,11 +54,33 @@ fn change_of(label: &str) -> String {
     if label.is_empty() { "change".to_owned() } else { format!("change of {label}") }
 }
 
+/// The words along an axis that both figures have. Names of positions may differ, no others.
+fn along(axis: Option<&Axis>, a: &Guide, b: &Guide) -> Option<Guide> {
+    if axis.is_none_or(|axis| axis.dim != Dim::Pos) {
+        return (a == b).then(|| a.clone());
+    }
+    let same = a.label == b.label && a.indices == b.indices && a.ticks.len() == b.ticks.len();
+    let ticks = a.ticks.iter().zip(&b.ticks).map(|(a, b)| from_to(a, b)).collect();
+    same.then(|| Guide { ticks, ..a.clone() })
+}
+
+fn from_to(a: &str, b: &str) -> String {
+    if a == b { a.to_owned() } else { format!("{a} → {b}") }
+}
+
+/// The axis that is so many from the last.
+fn from_last(dims: &[Axis], distance: usize) -> Option<&Axis> {
+    dims.iter().rev().nth(distance)
+}
+
 fn heatmap(a: &Heatmap, b: &Heatmap) -> Option<Heatmap> {
     let values = subtract(&a.values, &b.values)?;
-    let same_places = a.x == b.x && a.y == b.y && a.panels == b.panels;
-    same_places.then(|| Heatmap {
+    let x = along(from_last(a.values.dims(), 0), &a.x, &b.x)?;
+    let y = along(from_last(a.values.dims(), 1), &a.y, &b.y)?;
+    (a.panels == b.panels).then(|| Heatmap {
         values,
+        x,
+        y,
         // A word in a cell is kept where both have the same; elsewhere the second's replaces it.
         labels: b.labels.clone(),
         details: None,
@@ -66,7 +91,10 @@ fn heatmap(a: &Heatmap, b: &Heatmap) -> Option<Heatmap> {
 
 fn tokens(a: &Tokens, b: &Tokens) -> Option<Tokens> {
     let values = subtract(&a.values, &b.values)?;
-    (a.tokens == b.tokens && !values.is_empty()).then(|| Tokens {
+    let mut to = b.tokens.data().iter();
+    let tokens = a.tokens.map(|from| to.next().map_or_else(String::new, |to| from_to(from, to)));
+    (a.tokens.same_axes(&b.tokens) && !values.is_empty()).then(|| Tokens {
+        tokens,
         values,
         details: Vec::new(),
         colour: changes_of(&b.colour),
@@ -76,9 +104,10 @@ fn tokens(a: &Tokens, b: &Tokens) -> Option<Tokens> {
 
 fn lines(a: &Lines, b: &Lines) -> Option<Lines> {
     let y = subtract(&a.y, &b.y)?;
-    let same_places = a.x == b.x && a.x_axis == b.x_axis && a.series == b.series;
-    same_places.then(|| Lines {
+    let x_axis = along(from_last(a.y.dims(), 0), &a.x_axis, &b.x_axis)?;
+    (a.x == b.x && a.series == b.series).then(|| Lines {
         y,
+        x_axis,
         band: None,
         y_domain: None,
         y_label: change_of(&b.y_label),
@@ -90,12 +119,8 @@ fn lines(a: &Lines, b: &Lines) -> Option<Lines> {
 
 fn bars(a: &Bars, b: &Bars) -> Option<Bars> {
     let values = subtract(&a.values, &b.values)?;
-    (a.bars == b.bars && a.series == b.series).then(|| Bars {
-        values,
-        label: change_of(&b.label),
-        domain: None,
-        ..a.clone()
-    })
+    let bars = along(from_last(a.values.dims(), 0), &a.bars, &b.bars)?;
+    (a.series == b.series).then(|| Bars { values, bars, label: change_of(&b.label), domain: None, ..a.clone() })
 }
 
 fn histogram(a: &Histogram, b: &Histogram) -> Option<Histogram> {
@@ -104,15 +129,23 @@ fn histogram(a: &Histogram, b: &Histogram) -> Option<Histogram> {
     same_places.then(|| Histogram { counts, y_scale: crate::Scale::Linear, ..a.clone() })
 }
 
-/// Columns of words must be equal; columns of numbers are subtracted.
+/// Columns of words must be equal, except where the rows are positions; columns of numbers are subtracted, except those
+/// that only number the rows.
 fn table(a: &Table, b: &Table) -> Option<Table> {
     if a.rows != b.rows || a.columns.len() != b.columns.len() {
         return None;
     }
+    let positions = a.rows.dim == Dim::Pos;
+    let counts = |numbers: &Array<f64>| numbers.data().iter().enumerate().all(|(i, &x)| x == i as f64);
     let change = |(a, b): (&Column, &Column)| {
         let cells = match (&a.cells, &b.cells) {
             _ if a.name != b.name => return None,
             (Cells::Words(from), Cells::Words(to)) if from == to => b.cells.clone(),
+            (Cells::Words(from), Cells::Words(to)) if positions && from.same_axes(to) => {
+                let mut from = from.data().iter();
+                Cells::Words(to.map(|to| from.next().map_or_else(String::new, |from| from_to(from, to))))
+            }
+            (Cells::Numbers(from), Cells::Numbers(to)) if counts(from) && counts(to) => b.cells.clone(),
             (Cells::Numbers(from), Cells::Numbers(to)) => Cells::Numbers(subtract_f64(from, to)?),
             _ => return None,
         };
@@ -155,8 +188,7 @@ fn group(a: &Group, b: &Group) -> Option<Group> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::axis::Dim;
-    use crate::{Guide, Text};
+    use crate::Text;
 
     fn map(data: Vec<f32>) -> Heatmap {
         Heatmap::new(Array::matrix(Dim::Layer, Dim::Pos, 1, data.len(), data).unwrap()).title("KL")
@@ -182,6 +214,33 @@ mod tests {
         let mixed = Group::new([one.clone(), Text::new("words").into()]);
         assert!(difference(&pair.clone().into(), &mixed.into()).is_none());
         assert!(difference(&pair.clone().into(), &pair.into()).is_some());
+    }
+
+    #[test]
+    fn prompts_of_one_length_are_compared_by_position() {
+        let of = |token: &str, layer: &str| {
+            let map =
+                map(vec![1.0, 2.0]).x(Guide::new("token").ticks(["in", token])).y(Guide::default().ticks([layer]));
+            Figure::from(map)
+        };
+        let Some(Figure::Heatmap(change)) = difference(&of("France", "0"), &of("Italy", "0")) else {
+            panic!("no difference")
+        };
+        assert_eq!(change.x.ticks, ["in", "France → Italy"]);
+        assert!(difference(&of("France", "0"), &of("France", "1")).is_none(), "layers are not positions");
+        let row = |token: &str, p: f64| {
+            let table = Table::new(Dim::Pos).numbers("pos", [0.0, 1.0]).words("token", ["in", token]);
+            Figure::from(table.numbers("p", [0.5, p]))
+        };
+        let Some(Figure::Table(change)) = difference(&row("France", 0.25), &row("Italy", 1.0)) else {
+            panic!("no difference")
+        };
+        let Cells::Words(words) = &change.columns[1].cells else { panic!("no words") };
+        assert_eq!(words.data(), ["in", "France → Italy"]);
+        let [Cells::Numbers(pos), Cells::Numbers(p)] = [&change.columns[0].cells, &change.columns[2].cells] else {
+            panic!("no numbers")
+        };
+        assert_eq!((pos.data(), p.data()), (&[0.0, 1.0][..], &[0.0, 0.75][..]));
     }
 
     #[test]

@@ -5,8 +5,9 @@ use std::io::Write;
 use engine::Spec;
 use figure::Figure;
 use schemars::Schema;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use crate::compare::two::{self, Two};
 use crate::{Cx, Error, Result, View, Why};
 
 /// A view by its functions alone, so that all of them fit in one list.
@@ -18,6 +19,8 @@ pub struct AnyView {
     pub name: &'static str,
     /// Raised when the same question gets other numbers than before.
     pub revision: u32,
+    /// Whether it asks a network, rather than the tensors of a file alone.
+    pub needs_network: bool,
     schema: fn() -> Schema,
     output_schema: fn() -> Schema,
     example: fn() -> Result<Value, serde_json::Error>,
@@ -53,6 +56,7 @@ impl AnyView {
             shelf,
             name,
             revision: V::REVISION,
+            needs_network: V::NEEDS_NETWORK,
             schema: || schemars::schema_for!(V),
             output_schema: || schemars::schema_for!(V::Output),
             example: || serde_json::to_value(V::example()),
@@ -87,9 +91,16 @@ impl AnyView {
         (self.fits)(spec)
     }
 
+    /// Asks twice, with parameters as JSON: as they are, and of another prompt or model. See [`Two`].
+    pub fn against(&self, parameters: &Map<String, Value>, against: &str, cx: &Cx<'_>) -> Result<Box<dyn Answer>> {
+        Ok(Box::new(Answered::<Two>(two::compare(self, parameters, against, cx)?)))
+    }
+
     /// Asks, with parameters as JSON.
     pub fn run(&self, parameters: Value, cx: &Cx<'_>) -> Result<Box<dyn Answer>> {
-        self.fits(cx.model().spec()).map_err(|why| Error::Unfit { view: self.name, why })?;
+        if self.needs_network {
+            self.fits(cx.model()?.spec()).map_err(|why| Error::Unfit { view: self.name, why })?;
+        }
         (self.run)(parameters, cx).map_err(|error| match error {
             Error::Parameters { why, .. } => Error::Parameters { view: self.name, why },
             error => error,

@@ -3,6 +3,7 @@
 use engine::tokenizer::{Message, Special, Tokenizer};
 use engine::{Edit, Model};
 use methods::Subject;
+use store::ModelFile;
 
 use crate::{Encoding, Error, Opened, Prompt, PromptRef, Result};
 
@@ -13,6 +14,18 @@ pub struct Cx<'a> {
     encoding: Encoding,
     memory: Option<u64>,
     progress: &'a dyn Progress,
+    others: &'a Others<'a>,
+}
+
+/// Opens a second model, if a text is the reference of one. Whoever makes a [`Cx`] says what references are.
+pub type Others<'a> = dyn Fn(&str) -> Result<Option<Other>> + 'a;
+
+/// A second model, and the edits in force with their values loaded for it.
+pub struct Other {
+    /// The model.
+    pub opened: Opened,
+    /// The edits.
+    pub edits: Vec<Edit>,
 }
 
 /// Whoever waits for an answer.
@@ -39,7 +52,14 @@ impl Progress for Quiet {
 impl<'a> Cx<'a> {
     /// A model, without edits or limits.
     pub fn new(opened: &'a Opened) -> Self {
-        Self { opened, edits: &[], encoding: Encoding::default(), memory: None, progress: &Quiet }
+        Self {
+            opened,
+            edits: &[],
+            encoding: Encoding::default(),
+            memory: None,
+            progress: &Quiet,
+            others: &|_: &str| Ok(None),
+        }
     }
 
     /// Edits in force, their values loaded (see [`crate::load_edits`]).
@@ -66,8 +86,37 @@ impl<'a> Cx<'a> {
         self
     }
 
-    /// The network.
-    pub fn model(&self) -> &'a dyn Model {
+    /// How a second model is opened; without this there is none.
+    pub fn others(mut self, others: &'a Others<'a>) -> Self {
+        self.others = others;
+        self
+    }
+
+    /// Opens a second model, if the text is the reference of one.
+    pub(crate) fn other(&self, reference: &str) -> Result<Option<Other>> {
+        (self.others)(reference)
+    }
+
+    /// The same, with somebody else to wait.
+    pub(crate) fn watched_by<'b>(&self, progress: &'b dyn Progress) -> Cx<'b>
+    where
+        'a: 'b,
+    {
+        Cx { progress, ..*self }
+    }
+
+    /// The same of another model.
+    pub(crate) fn of_other(self, other: &'a Other) -> Self {
+        Self { opened: &other.opened, edits: &other.edits, ..self }
+    }
+
+    /// The files.
+    pub fn file(&self) -> &'a ModelFile {
+        self.opened.file()
+    }
+
+    /// The network; an error where none can be built of the files.
+    pub fn model(&self) -> Result<&'a dyn Model> {
         self.opened.model()
     }
 
@@ -102,6 +151,11 @@ impl<'a> Cx<'a> {
         Ok(Prompt { words: self.words(&ids)?, ids })
     }
 
+    /// Reads an array that a parameter names: `FILE.npy` or `FILE.safetensors:NAME`.
+    pub fn array(&self, reference: &str) -> Result<store::Array> {
+        Ok(store::read_array(reference)?)
+    }
+
     /// The text of each token; its id in brackets where the model has no tokenizer.
     pub fn words(&self, ids: &[u32]) -> Result<Vec<String>> {
         let tokenizer = self.tokenizer()?;
@@ -109,9 +163,18 @@ impl<'a> Cx<'a> {
         Ok(ids.iter().map(word).collect())
     }
 
+    /// A token that a parameter names: by its id, or by a text that is one token.
+    pub fn token(&self, named: &str) -> Result<u32> {
+        let by_text = || Ok::<_, Error>(self.tokenizer()?.and_then(|tokenizer| tokenizer.id_of(named)));
+        let id = named.parse().ok();
+        let found = if id.is_some() { id } else { by_text()? };
+        let none = || format!("`{named}` is no token: give an id, or a text that is one token (blanks count)");
+        found.ok_or_else(|| engine::Error::Input(none()).into())
+    }
+
     /// What `methods` are asked about: the model and a prompt under the edits in force.
-    pub fn subject<'b>(&'b self, tokens: &'b [u32]) -> Subject<'b> {
-        Subject { model: self.model(), tokens, edits: self.edits, memory: self.memory }
+    pub fn subject<'b>(&'b self, tokens: &'b [u32]) -> Result<Subject<'b>> {
+        Ok(Subject { model: self.model()?, tokens, edits: self.edits, memory: self.memory })
     }
 }
 

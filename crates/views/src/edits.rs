@@ -11,7 +11,10 @@ use crate::{Encoding, Opened, PromptRef, Result};
 /// Loads the values of edits, so that they can be run: arrays from files, means of captures, and what other prompts
 /// have at the edited points. Other prompts are read as `encoding` says, and run without edits.
 pub fn load_edits(opened: &Opened, edits: &mut [Edit], encoding: Encoding, memory: Option<u64>) -> Result<()> {
-    let spec = opened.model().spec();
+    if edits.is_empty() {
+        return Ok(());
+    }
+    let spec = opened.model()?.spec();
     let mut runs: HashMap<(Select, String), Capture> = HashMap::new();
     for edit in edits {
         let point = edit.point.clone();
@@ -34,7 +37,7 @@ pub fn load_edits(opened: &Opened, edits: &mut [Edit], encoding: Encoding, memor
 /// What a prompt has at some points.
 fn activations(opened: &Opened, tokens: &[u32], points: Vec<PointId>, memory: Option<u64>) -> Result<Capture> {
     let mut capture = Capture::of(points);
-    let run = Run::new(opened.model(), Batch::one(tokens)?).logits(Logits::None);
+    let run = Run::new(opened.model()?, Batch::one(tokens)?).logits(Logits::None);
     match memory {
         Some(bytes) => run.memory(bytes),
         None => run,

@@ -15,6 +15,9 @@ pub enum Error {
     /// A file.
     #[error(transparent)]
     Store(#[from] store::Error),
+    /// A network that could not be made.
+    #[error(transparent)]
+    Lab(#[from] lab::Error),
     /// Parameters that do not fit the view's schema.
     #[error("parameters of `{view}`: {why}")]
     Parameters {
@@ -31,9 +34,23 @@ pub enum Error {
         /// What is missing.
         why: Why,
     },
+    /// A network that could not be opened.
+    #[error("{0}")]
+    Model(String),
     /// A text for a model that has no tokenizer.
     #[error("the model has no tokenizer, so it cannot read text: give token ids instead (--tokens 3,5,113)")]
     NoTokenizer,
+    /// The second of two questions that are compared.
+    #[error("against `{against}`: {cause}")]
+    Second {
+        /// The other prompt or model.
+        against: String,
+        /// What went wrong with it.
+        cause: Box<Error>,
+    },
+    /// An answer that cannot be written.
+    #[error("the answer cannot be written as JSON: {0}")]
+    Json(#[from] serde_json::Error),
     /// Numbers of an answer that do not fit its axes: an error of the view.
     #[error("the view made an array whose numbers do not fit its axes: {0}")]
     Array(#[from] figure::ArrayError),

@@ -11,22 +11,39 @@
 
 mod any;
 mod cx;
+mod corpus;
 mod edits;
 mod error;
+mod layers;
+mod maker;
 mod opened;
 mod prompt;
 mod registry;
+mod reproduction;
 mod view;
 
 pub mod attention;
+pub mod attribution;
+pub mod compare;
 pub mod generate;
+pub mod heads;
 pub mod lens;
+pub mod makers;
+pub mod neurons;
+pub mod reproductions;
+pub mod residual;
+pub mod weights;
 
 pub use any::{Answer, AnyView};
-pub use cx::{Cx, Progress, Quiet};
+pub use cx::{Cx, Other, Others, Progress, Quiet};
+pub use corpus::CorpusRef;
 pub use edits::load_edits;
 pub use error::{Error, Result};
+pub use maker::{AnyMaker, Made, Maker, News, Onlooker, Workplace};
+pub use makers::MAKERS;
 pub use opened::Opened;
 pub use prompt::{Encoding, Prompt, PromptRef};
 pub use registry::VIEWS;
+pub use reproduction::{AnyReproduction, Bench, Quantity, Report, Reproduction, Row};
+pub use reproductions::REPRODUCTIONS;
 pub use view::{View, Why};

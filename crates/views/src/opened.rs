@@ -1,4 +1,4 @@
-//! A model that has been opened: its files, its network, and its tokenizer once somebody needs it.
+//! A model that has been opened: its files, and its network and tokenizer once somebody needs them.
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -13,21 +13,22 @@ use crate::Result;
 /// A model that has been opened.
 pub struct Opened {
     file: ModelFile,
-    model: Box<dyn Model>,
+    backend: Arc<dyn Backend>,
+    budget: u64,
+    model: OnceLock<Box<dyn Model>>,
     tokenizer: OnceLock<Option<Tokenizer>>,
 }
 
 impl Opened {
-    /// Opens a file or folder and builds its network. Weights that would take more than `budget` bytes as f32 stay in
-    /// their own encoding.
+    /// Opens a file or folder. Its network will run on `backend`; weights that would take more than `budget` bytes as
+    /// f32 will stay in their own encoding.
     pub fn open(path: &Path, backend: Arc<dyn Backend>, budget: u64) -> Result<Self> {
-        Self::build(store::open(path)?, backend, budget)
+        Ok(Self::new(store::open(path)?, backend, budget))
     }
 
-    /// Builds the network of files that were opened before.
-    pub fn build(file: ModelFile, backend: Arc<dyn Backend>, budget: u64) -> Result<Self> {
-        let model = arch::build(file.config(), file.weights(), backend, budget)?;
-        Ok(Self { file, model, tokenizer: OnceLock::new() })
+    /// The same for files that were opened before.
+    pub fn new(file: ModelFile, backend: Arc<dyn Backend>, budget: u64) -> Self {
+        Self { file, backend, budget, model: OnceLock::new(), tokenizer: OnceLock::new() }
     }
 
     /// The files.
@@ -35,9 +36,14 @@ impl Opened {
         &self.file
     }
 
-    /// The network.
-    pub fn model(&self) -> &dyn Model {
-        &*self.model
+    /// The network, built when it is first asked for: an error where it is of a family that is not known, or the files
+    /// do not say of which.
+    pub fn model(&self) -> Result<&dyn Model> {
+        if let Some(model) = self.model.get() {
+            return Ok(&**model);
+        }
+        let built = arch::build(self.file.config()?, self.file.weights(), self.backend.clone(), self.budget)?;
+        Ok(&**self.model.get_or_init(|| built))
     }
 
     /// The tokenizer, built when it is first asked for; none where the files describe none.

@@ -5,8 +5,18 @@ use crate::AnyView;
 /// Every view.
 #[rustfmt::skip]
 pub const VIEWS: &[AnyView] = &[
+    AnyView::of::<crate::attention::head_circuits::HeadCircuits>("attention", "head_circuits"),
     AnyView::of::<crate::attention::pattern::Pattern>("attention", "pattern"),
+    AnyView::of::<crate::attribution::direct_logit::DirectLogit>("attribution", "direct_logit"),
+    AnyView::of::<crate::attribution::head_sources::HeadSources>("attribution", "head_sources"),
+    AnyView::of::<crate::attribution::saliency::Saliency>("attribution", "saliency"),
+    AnyView::of::<crate::compare::two::Two>("compare", "two"),
     AnyView::of::<crate::generate::sample::Sample>("generate", "sample"),
+    AnyView::of::<crate::heads::detect::Detect>("heads", "detect"),
     AnyView::of::<crate::lens::logit_lens::LogitLens>("lens", "logit_lens"),
     AnyView::of::<crate::lens::next_tokens::NextTokens>("lens", "next_tokens"),
+    AnyView::of::<crate::neurons::promoted_tokens::PromotedTokens>("neurons", "promoted_tokens"),
+    AnyView::of::<crate::residual::norms::Norms>("residual", "norms"),
+    AnyView::of::<crate::residual::similarity::Similarity>("residual", "similarity"),
+    AnyView::of::<crate::weights::spectra::Spectra>("weights", "spectra"),
 ];

@@ -22,6 +22,10 @@ pub trait View: Serialize + DeserializeOwned + JsonSchema + 'static {
     /// Raised when the same question gets other numbers than before.
     const REVISION: u32 = 1;
 
+    /// Whether it asks a network. One that looks at the tensors of a file alone can be asked about any file, also where
+    /// nobody knows what network they form; edits are of no effect on it.
+    const NEEDS_NETWORK: bool = true;
+
     /// Whether a model has what the question needs; if not, why in words.
     fn fits(_: &Spec) -> Result<(), Why> {
         Ok(())

@@ -1,5 +1,5 @@
-//! `pellucid bench capture|decode MODEL`: measurements inside one process, for the comparison with peers. Hidden: what
-//! it prints is for `scripts/bench_peers.py`.
+//! `pellucid bench capture|decode|views MODEL`: measurements inside one process. Hidden: what it prints is for
+//! `scripts/bench_peers.py` and `scripts/bench_views.py`.
 
 use std::time::Instant;
 
@@ -7,13 +7,13 @@ use anyhow::{Context, Result};
 use clap::ArgMatches;
 use engine::{Batch, Capture, Generation, Logits, PointId, Run};
 use serde_json::json;
-use views::{Encoding, Opened, PromptRef};
+use views::{AnyView, Cx, Encoding, Opened, PromptRef};
 
 use crate::failure::usage_error;
 use crate::{model, output};
 
-pub(super) fn run(matches: &ArgMatches) -> Result<()> {
-    let (name, matches) = matches.subcommand().context("bench capture or bench decode?")?;
+pub(super) fn run(matches: &ArgMatches, all: &[AnyView]) -> Result<()> {
+    let (name, matches) = matches.subcommand().context("bench capture, bench decode or bench views?")?;
     let opened = model::open(matches)?;
     let rounds = *matches.get_one::<u32>("rounds").unwrap_or(&5);
     let document = match name {
@@ -21,6 +21,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<()> {
             let shape = matches.get_one::<String>("tokens-shape").map_or("1x64", String::as_str);
             capture(&opened, shape, rounds)?
         }
+        "views" => views(&opened, all, rounds)?,
         _ => decode(&opened, *matches.get_one::<u32>("tokens").unwrap_or(&64), rounds)?,
     };
     output::print_json(&document)
@@ -29,7 +30,8 @@ pub(super) fn run(matches: &ArgMatches) -> Result<()> {
 /// One pass that keeps every point but each head's own contribution and the logits, which every pass returns anyway:
 /// the first, and the median of `rounds` after it.
 fn capture(opened: &Opened, shape: &str, rounds: u32) -> Result<serde_json::Value> {
-    let (model, spec) = (opened.model(), opened.model().spec());
+    let model = opened.model()?;
+    let spec = model.spec();
     let sizes = shape.split_once('x').and_then(|(n, len)| Some((n.parse::<u32>().ok()?, len.parse::<u32>().ok()?)));
     let (prompts, length) = sizes.ok_or_else(|| usage_error("--tokens-shape is BATCHxLENGTH, such as 8x128"))?;
     let vocabulary = spec.sizes.d_vocab.unwrap_or(1) as u32;
@@ -61,7 +63,7 @@ fn decode(opened: &Opened, tokens: u32, rounds: u32) -> Result<serde_json::Value
     let mut rates = Vec::new();
     for _ in 0..=rounds {
         let mut first = None;
-        Generation::new(opened.model(), &prompt, tokens as usize + 1).go(|_| {
+        Generation::new(opened.model()?, &prompt, tokens as usize + 1).go(|_| {
             first.get_or_insert_with(Instant::now);
             Ok(())
         })?;
@@ -69,6 +71,29 @@ fn decode(opened: &Opened, tokens: u32, rounds: u32) -> Result<serde_json::Value
         rates.push(f64::from(tokens) / seconds);
     }
     Ok(json!({ "tokens_per_second": median(&mut rates[1..]) }))
+}
+
+/// Every view that fits, by its example; where that has a prompt, on 64 tokens (or as many as the model takes).
+fn views(opened: &Opened, all: &[AnyView], rounds: u32) -> Result<serde_json::Value> {
+    let spec = opened.model()?.spec();
+    let vocabulary = spec.sizes.d_vocab.unwrap_or(1) as u32;
+    let longest = spec.sizes.n_ctx.unwrap_or(64).min(64) as u32;
+    let tokens: Vec<u32> = (0..longest).map(|i| i.wrapping_mul(2_654_435_761) % vocabulary).collect();
+    let mut found = serde_json::Map::new();
+    for view in all.iter().filter(|view| view.fits(spec).is_ok()) {
+        let mut question = view.example()?;
+        if let Some(prompt) = question.get_mut("prompt").filter(|prompt| !prompt.is_null()) {
+            *prompt = serde_json::to_value(PromptRef::Tokens(tokens.clone()))?;
+        }
+        let mut seconds = Vec::new();
+        for _ in 0..=rounds {
+            let began = Instant::now();
+            view.run(question.clone(), &Cx::new(opened)).with_context(|| view.name)?;
+            seconds.push(began.elapsed().as_secs_f64());
+        }
+        found.insert(view.name.into(), json!({ "cold_seconds": seconds[0], "warm_seconds": median(&mut seconds[1..]) }));
+    }
+    Ok(found.into())
 }
 
 fn median(values: &mut [f64]) -> f64 {

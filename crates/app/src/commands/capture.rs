@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::ArgMatches;
-use engine::{Batch, Captured, Closure, Edit, Error, Logits, PointId, Run, Select, diagnose, gradients};
+use engine::{Batch, Captured, Closure, Edit, Error, Logits, PointId, Run, Select, diagnose, gradients, Spec};
 use store::{Announced, Captures, Element};
 use views::{Opened, Progress, load_edits};
 
@@ -25,7 +25,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<()> {
     let selects = globs.map(|glob| glob.parse::<Select>()).collect::<engine::Result<Vec<_>>>()?;
     let prompts = input::prompts(matches)?;
     let opened = model::open(matches)?;
-    let points = Select::resolve_all(&selects, opened.model().spec())?;
+    let points = Select::resolve_all(&selects, opened.model()?.spec())?;
     let encoding = input::encoding(matches);
     let limit = memory::run_limit(model::limit(matches));
     load_edits(&opened, &mut edits, encoding, limit).map_err(|error| model::name_damage(&opened, error))?;
@@ -62,7 +62,9 @@ struct Job<'a> {
 impl Job<'_> {
     /// Writes each activation while the pass goes on, so that none is held longer than it lives.
     fn capture(&self, path: &Path, waiting: &Waiting) -> Result<usize> {
-        let mut file = self.create(path, self.points.iter().map(|&id| self.announce(id, "")).collect(), &[])?;
+        let model = self.opened.model()?;
+        let announced = self.points.iter().map(|&id| self.announce(model.spec(), id, "")).collect();
+        let mut file = self.create(path, announced, &[])?;
         let (mut failed, mut met) = (None, 0);
         let mut tap = Closure::at(self.points.to_vec(), |seen| {
             if !waiting.tick(met, self.points.len() as u64) {
@@ -80,7 +82,7 @@ impl Job<'_> {
             }
         });
         // Logits are points like others, and only made if they are wanted.
-        let run = Run::new(self.opened.model(), self.batch.clone()).edits(self.edits).logits(Logits::None);
+        let run = Run::new(model, self.batch.clone()).edits(self.edits).logits(Logits::None);
         let run = match self.limit {
             Some(bytes) => run.memory(bytes),
             None => run,
@@ -96,11 +98,11 @@ impl Job<'_> {
 
     /// Writes activations and the gradients of an objective by them.
     fn differentiate(&self, path: &Path, name: &str, of: &engine::Objective, parameters: bool) -> Result<usize> {
-        let model = self.opened.model();
+        let model = self.opened.model()?;
         let found = gradients(model, self.batch.clone(), self.edits, of, self.points, parameters)
             .map_err(views::Error::from)?;
-        let mut announced: Vec<Announced> =
-            self.points.iter().flat_map(|&id| [self.announce(id, ""), self.announce(id, "grad/")]).collect();
+        let both = |id| [self.announce(model.spec(), id, ""), self.announce(model.spec(), id, "grad/")];
+        let mut announced: Vec<Announced> = self.points.iter().flat_map(|&id| both(id)).collect();
         let named = |id: &usize| (format!("grad_param/{}", model.spec().parameters[*id].name), *id);
         let by_parameter: Vec<(String, usize)> =
             if parameters { (0..model.spec().parameters.len()).map(|id| named(&id)).collect() } else { vec![] };
@@ -127,8 +129,8 @@ impl Job<'_> {
     }
 
     /// Name and shape of a point in the file.
-    fn announce(&self, id: PointId, prefix: &str) -> Announced {
-        let point = &self.opened.model().spec().points[id.index()];
+    fn announce(&self, spec: &Spec, id: PointId, prefix: &str) -> Announced {
+        let point = &spec.points[id.index()];
         let longest = self.lengths().into_iter().max().unwrap_or(0);
         let own = point.axes.iter().map(|(_, len)| len.unwrap_or(longest));
         let batch = (self.batch.prompts() > 1).then(|| self.batch.prompts());
@@ -149,7 +151,7 @@ impl Job<'_> {
         let own = [
             ("model", self.opened.file().name()),
             ("edits", self.about.clone()),
-            ("backend", self.opened.model().backend().name().to_owned()),
+            ("backend", self.opened.model()?.backend().name().to_owned()),
             ("made_by", concat!("pellucid ", env!("CARGO_PKG_VERSION")).to_owned()),
         ];
         let metadata: BTreeMap<String, String> = own
@@ -175,7 +177,7 @@ impl Job<'_> {
         let values = captured.data.to_f32();
         let masked = captured.point.is_pairs() && prefix.is_empty();
         if !values.iter().all(|x| x.is_finite() || (masked && *x == f32::NEG_INFINITY)) {
-            let error = diagnose(self.opened.model(), self.batch.clone(), self.edits, None);
+            let error = diagnose(self.opened.model()?, self.batch.clone(), self.edits, None);
             return Err(views::Error::from(error).into());
         }
         let name = format!("{prefix}{}", captured.point.name);

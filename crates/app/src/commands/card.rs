@@ -2,7 +2,6 @@
 
 use anyhow::Result;
 use clap::ArgMatches;
-use engine::Config;
 use engine::tokenizer::Description;
 use serde::Serialize;
 use serde_json::Value;
@@ -33,7 +32,7 @@ struct Card {
 
 pub(super) fn run(matches: &ArgMatches) -> Result<()> {
     let opened = model::open_to_describe(matches)?;
-    let (file, spec) = (opened.file(), opened.model().spec());
+    let (file, spec) = (opened.file(), opened.model()?.spec());
     let sizes = &spec.sizes;
     let card = Card {
         name: file.name(),
@@ -50,8 +49,8 @@ pub(super) fn run(matches: &ArgMatches) -> Result<()> {
         tokenizer: tokenizer(file),
         weights_sha256: file.weights_sha256()?,
         licence: file.licence(),
-        source: source(file.config()),
-        training: None,
+        source: file.source(),
+        training: file.training(),
     };
     if matches.get_flag("json") {
         return output::print_json(&card);
@@ -77,13 +76,4 @@ fn tokenizer(file: &ModelFile) -> Option<String> {
         },
         Description::Json(_) => "tokenizer.json".to_owned(),
     })
-}
-
-/// Where the model comes from, if its configuration says.
-fn source(config: &Config) -> Option<String> {
-    let (Config::HuggingFace(fields) | Config::Gguf(fields)) = config;
-    let keys =
-        ["general.source.url", "general.repo_url", "general.url", "general.base_model.0.repo_url", "_name_or_path"];
-    let found = keys.iter().find_map(|key| fields.get(*key)?.as_str().filter(|text| !text.is_empty()));
-    found.map(str::to_owned)
 }

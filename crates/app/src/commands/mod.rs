@@ -6,6 +6,8 @@ mod card;
 mod models;
 mod objective;
 mod points;
+mod reproduce;
+mod train;
 mod view;
 mod views;
 
@@ -26,7 +28,12 @@ pub(crate) fn run(matches: &ArgMatches, all: &'static [AnyView]) -> Result<()> {
             Some((name, matches)) => view::run(name, matches, all),
             None => Ok(()),
         },
-        Some(("bench", matches)) => bench::run(matches),
+        Some(("train", matches)) => match matches.subcommand() {
+            Some((name, matches)) => train::run(name, matches),
+            None => train::list(matches),
+        },
+        Some(("reproduce", matches)) => reproduce::run(matches),
+        Some(("bench", matches)) => bench::run(matches, all),
         _ => Ok(()),
     }
 }

@@ -39,8 +39,8 @@ pub(super) fn run(matches: &ArgMatches) -> Result<()> {
     if told.is_empty() {
         let folder = store::models_folder();
         eprintln!(
-            "no models in {} or in the cache of Hugging Face's tools; `./run models` of the source tree fetches some, \
-             or name a file: pellucid card FILE.gguf",
+            "no models in {} or in the cache of Hugging Face's tools. Name one of the hub to fetch it: pellucid card \
+             hf:OWNER/NAME; or a file: pellucid card FILE.gguf",
             folder.display()
         );
         return Ok(());

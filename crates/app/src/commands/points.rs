@@ -8,7 +8,7 @@ use crate::{colours, model, output, points};
 
 pub(super) fn run(matches: &ArgMatches) -> Result<()> {
     let opened = model::open_to_describe(matches)?;
-    let spec = opened.model().spec();
+    let spec = opened.model()?.spec();
     if matches.get_flag("json") {
         return output::print_json(&points::told(spec));
     }

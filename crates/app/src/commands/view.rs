@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::ArgMatches;
 use engine::Edit;
 use serde_json::Value;
-use views::{AnyView, Cx, PromptRef, load_edits};
+use views::{AnyView, Cx, Encoding, Opened, Other, PromptRef, load_edits};
 
 use crate::failure::usage_error;
 use crate::output::{self, Form};
@@ -23,33 +23,50 @@ pub(super) fn run(name: &str, matches: &ArgMatches, all: &[AnyView]) -> Result<(
     let file = matches.get_one::<PathBuf>("output");
     let form = file.map(|path| Form::of(path)).transpose()?;
     file.map_or(Ok(()), |path| output::check_place(path))?;
-    let mut edits = edits(matches)?;
+    let named_edits = edits(matches)?;
+    let mut edits = named_edits.clone();
     let parameters = parameters(&view.schema());
     let mut asked = given(matches, &parameters);
     let mut shown = String::new();
-    if let Some(parameter) = parameters.iter().find(|parameter| parameter.is_prompt()) {
+    let prompts = parameters.iter().find(|parameter| parameter.is_prompt());
+    if let Some(parameter) = prompts.filter(|parameter| parameter.default.is_none() || input::is_given(matches)) {
         let prompt = input::prompt(matches)?;
         shown = in_words(&prompt);
         asked.insert(parameter.name.clone(), serde_json::to_value(prompt)?);
     }
     let opened = model::open(matches)?;
-    let encoding = input::encoding(matches);
+    let encoding = prompts.map_or_else(Encoding::default, |_| input::encoding(matches));
     let limit = memory::run_limit(model::limit(matches));
     load_edits(&opened, &mut edits, encoding, limit).map_err(|error| model::name_damage(&opened, error))?;
     let for_people = file.is_none() && !matches.get_flag("json");
     let waiting = Waiting::new(for_people && std::io::stdout().is_terminal());
-    let mut cx = Cx::new(&opened).edits(&edits).encoding(encoding).progress(&waiting);
+    let others = |reference: &str| -> views::Result<Option<Other>> {
+        if !model::is_reference(reference) {
+            return Ok(None);
+        }
+        let opened = model::open_named(reference, matches);
+        let opened: Opened = opened.map_err(|error| views::Error::Model(format!("{error:#}")))?;
+        let mut edits = named_edits.clone();
+        load_edits(&opened, &mut edits, encoding, limit)?;
+        Ok(Some(Other { opened, edits }))
+    };
+    let mut cx = Cx::new(&opened).edits(&edits).encoding(encoding).progress(&waiting).others(&others);
     if let Some(bytes) = limit {
         cx = cx.memory(bytes);
     }
-    let answer = view.run(Value::Object(asked), &cx);
+    // The view that compares has `against` as a parameter of its own.
+    let is_own = parameters.iter().any(|parameter| parameter.name == "against");
+    let answer = match matches.try_get_one::<String>("against").ok().flatten().filter(|_| !is_own) {
+        Some(against) => view.against(&asked, against, &cx),
+        None => view.run(Value::Object(asked), &cx),
+    };
     waiting.finish();
     let answer = answer.map_err(|error| model::name_damage(&opened, error))?;
     if matches.get_flag("json") {
         return output::print_answer(&*answer);
     }
     let mut figure = answer.figure();
-    let changed = matches.get_many::<String>("edit").into_iter().flatten().map(|edit| format!("edit {edit}"));
+    let changed = texts_of_edits(matches).map(|edit| format!("edit {edit}"));
     let provenance: Vec<String> = [opened.file().name(), shown].into_iter().chain(changed).collect();
     figure.about_mut().provenance =
         provenance.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ");
@@ -65,8 +82,12 @@ pub(super) fn run(name: &str, matches: &ArgMatches, all: &[AnyView]) -> Result<(
 
 /// The edits that were given, not loaded yet.
 pub(super) fn edits(matches: &ArgMatches) -> Result<Vec<Edit>> {
-    let texts = matches.get_many::<String>("edit").into_iter().flatten();
-    texts.map(|text| text.parse::<Edit>().map_err(Into::into)).collect()
+    texts_of_edits(matches).map(|text| text.parse::<Edit>().map_err(Into::into)).collect()
+}
+
+/// The edits as they were given; none where the command takes none.
+fn texts_of_edits(matches: &ArgMatches) -> impl Iterator<Item = &String> {
+    matches.try_get_many::<String>("edit").ok().flatten().into_iter().flatten()
 }
 
 /// A prompt in a few words, for the line that says what a figure is of.

@@ -66,14 +66,16 @@ fn explained(view: &AnyView, width: usize) -> String {
             if p.is_prompt() { "--prompt TEXT".to_owned() } else { format!("--{} {}", p.flag(), p.placeholder()) };
         (flag, format!("{} [{}]", p.help, p.otherwise()))
     };
-    let takes: Vec<_> = parameters(&view.schema()).iter().map(flag).collect();
+    let parameters = parameters(&view.schema());
+    let input = if parameters.iter().any(Parameter::is_prompt) { " --prompt TEXT" } else { "" };
+    let takes: Vec<_> = parameters.iter().map(flag).collect();
     let schema = view.output_schema();
     let fields = schema.as_value()["properties"].as_object().into_iter().flatten();
     let meaning = |field: &serde_json::Value| paragraphs(field["description"].as_str().unwrap_or_default());
     let gives: Vec<_> = fields.map(|(name, field)| (name.clone(), meaning(field))).collect();
     format!(
         "{}/{}: {}\n\nParameters:\n{}\nOutput, as --json prints it:\n{}\n\
-         pellucid view {} MODEL --prompt TEXT\n",
+         pellucid view {} MODEL{input}\n",
         view.shelf,
         view.name,
         help.join("\n\n"),

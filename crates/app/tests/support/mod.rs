@@ -36,7 +36,7 @@ pub fn command(arguments: &[&str]) -> Command {
     {
         command.env_remove(name);
     }
-    command.env("COLUMNS", "100");
+    command.env("COLUMNS", "100").env("HF_HUB_OFFLINE", "1");
     command
 }
 

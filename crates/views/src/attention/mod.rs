@@ -1,3 +1,4 @@
 //! Where attention heads look.
 
+pub mod head_circuits;
 pub mod pattern;

@@ -85,10 +85,10 @@ impl View for Pattern {
 
     fn run(&self, cx: &Cx<'_>) -> Result<Output> {
         let prompt = cx.prompt(&self.prompt)?;
-        let subject = cx.subject(&prompt.ids);
+        let subject = cx.subject(&prompt.ids)?;
         let found = methods::patterns(subject, self.layer, self.head, &mut |done, of| cx.tick(done, 2 * of))?;
         // A model with a short context still gets a score.
-        let most = cx.model().spec().sizes.n_ctx.map_or(self.repeat, |n| self.repeat.min(n / 2));
+        let most = cx.model()?.spec().sizes.n_ctx.map_or(self.repeat, |n| self.repeat.min(n / 2));
         let (text, edits) = methods::random_repeat(subject, most, self.seed)?;
         let subject = Subject { tokens: &text, edits: &edits, ..subject };
         let twice = methods::patterns(subject, self.layer, self.head, &mut |done, of| cx.tick(of + done, 2 * of))?;

@@ -92,7 +92,7 @@ impl View for Sample {
         let stop = tokenizer.map_or(&[][..], |tokenizer| tokenizer.ends());
         let sampling =
             Sampling { temperature: self.temperature, top_k: self.top_k, top_p: self.top_p, seed: self.seed };
-        let subject = cx.subject(&prompt.ids);
+        let subject = cx.subject(&prompt.ids)?;
         let mut generation = Generation::new(subject.model, &prompt.ids, self.max_new_tokens)
             .edits(subject.edits)
             .sampling(sampling)

@@ -67,7 +67,7 @@ impl View for LogitLens {
 
     fn run(&self, cx: &Cx<'_>) -> Result<Output> {
         let prompt = cx.prompt(&self.prompt)?;
-        let found = methods::logit_lens(cx.subject(&prompt.ids), self.k, &mut |done, of| cx.tick(done, of))?;
+        let found = methods::logit_lens(cx.subject(&prompt.ids)?, self.k, &mut |done, of| cx.tick(done, of))?;
         let cells = [found.layers, found.positions];
         let tops = [found.layers, found.positions, self.k];
         let (by_cell, by_top) = ([Dim::Layer, Dim::Pos], [Dim::Layer, Dim::Pos, Dim::K]);

@@ -63,7 +63,7 @@ impl View for NextTokens {
 
     fn run(&self, cx: &Cx<'_>) -> Result<Output> {
         let prompt = cx.prompt(&self.prompt)?;
-        let found = methods::next_tokens(cx.subject(&prompt.ids), self.k, &mut |done, of| cx.tick(done, of))?;
+        let found = methods::next_tokens(cx.subject(&prompt.ids)?, self.k, &mut |done, of| cx.tick(done, of))?;
         let (by_top, tops) = ([Dim::Pos, Dim::K], [prompt.ids.len(), self.k]);
         Ok(Output {
             tokens: Array::vector(Dim::Pos, prompt.words),

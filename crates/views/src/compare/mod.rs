@@ -1,0 +1,3 @@
+//! Comparisons: one question, asked twice.
+
+pub mod two;

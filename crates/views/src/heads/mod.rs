@@ -1,0 +1,3 @@
+//! Attention heads, by what they do.
+
+pub mod detect;

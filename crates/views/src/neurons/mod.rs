@@ -1,0 +1,3 @@
+//! Neurons: what they write, and when.
+
+pub mod promoted_tokens;

@@ -1,0 +1,3 @@
+//! Weights by themselves: what a file's numbers tell without running anything.
+
+pub mod spectra;
