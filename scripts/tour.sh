@@ -15,7 +15,7 @@ stop() { printf '\n%s%s%s\n%s\n' "$bold" "$1" "$plain" "$2"; }
 call() {
   local word line="pellucid"
   for word in "$@"; do
-    case $word in *[!A-Za-z0-9_./=-]*) line+=" '$word'" ;; *) line+=" $word" ;; esac
+    case $word in *[!A-Za-z0-9_./=:-]*) line+=" '$word'" ;; *) line+=" $word" ;; esac
   done
   printf '%s$ %s%s\n\n' "$dim" "$line" "$plain"
   "$program" "$@"

@@ -132,7 +132,7 @@ fn networks_that_ship() {
     assert_eq!(shipped, expected, "first come all networks of zoo/");
     for network in shipped {
         let card = json(&["card", network, "--json"]);
-        assert_eq!(card["name"], network);
+        assert_eq!(format!("zoo:{}", card["name"].as_str().unwrap()), network);
         for field in ["licence", "source", "training", "weights_sha256", "parameters"] {
             assert!(!card[field].is_null(), "{network}: {field}");
         }

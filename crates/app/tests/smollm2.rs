@@ -71,7 +71,8 @@ fn shares_of_a_logit_sum_to_it() {
     let Some(model) = model() else { return };
     let known = known("mary");
     for (target, minus) in [(" Mary", None), (" Mary", Some(" John"))] {
-        let question = ["view", "direct_logit", &model, "--prompt", MARY, "--target", target, "--neurons", "50000", "--json"];
+        let question =
+            ["view", "direct_logit", &model, "--prompt", MARY, "--target", target, "--neurons", "50000", "--json"];
         let split = json(&[&question[..], &minus.map_or(vec![], |minus| vec!["--minus", minus])].concat());
         let (ids, at) = (numbers(&split["target_ids"]), |name: &str| split[name].as_f64().unwrap());
         let logit_of = |id: f64| {
@@ -142,8 +143,10 @@ fn patterns_and_the_residual_stream_are_those_of_hugging_face() {
 fn heads_are_of_the_kinds_that_their_patterns_show() {
     let Some(model) = model() else { return };
     let found = json(&["view", "detect", &model, "--prompt", MARY, "--k", "3", "--json"]);
-    let (layers, heads, scores) = (numbers(&found["top_layers"]), numbers(&found["top_heads"]), numbers(&found["top_scores"]));
-    let top = |kind: usize| (0..3).map(|i| (layers[kind * 3 + i] as usize, heads[kind * 3 + i] as usize)).collect::<Vec<_>>();
+    let (layers, heads, scores) =
+        (numbers(&found["top_layers"]), numbers(&found["top_heads"]), numbers(&found["top_scores"]));
+    let top =
+        |kind: usize| (0..3).map(|i| (layers[kind * 3 + i] as usize, heads[kind * 3 + i] as usize)).collect::<Vec<_>>();
     assert!(top(0).iter().all(|head| [(17, 3), (17, 4), (18, 6)].contains(head)), "induction: {:?}", top(0));
     assert!(top(1).contains(&(16, 0)), "previous token: {:?}", top(1));
     assert!(scores[..6].iter().all(|&score| score > 0.5), "{scores:?}");
@@ -250,4 +253,82 @@ fn the_card_says_what_it_is() {
     }
     assert_eq!((&card["family"], &card["licence"]), (&Value::from("llama"), &Value::from("apache-2.0")));
     assert_eq!(card["dtype"], "Q4_1");
+}
+
+/// A matrix `[rows, columns]` of the file, read without the engine.
+fn matrix(model: &str, name: &str) -> (usize, Vec<f32>) {
+    let file = store::open(std::path::Path::new(model)).unwrap();
+    let tensor = &file.tensors()[name];
+    let mut values = vec![0.0; tensor.shape.iter().product()];
+    kernels::quant::dequantize(tensor.dtype, tensor.bytes.as_slice(), &mut values);
+    (tensor.shape[1], values)
+}
+
+#[test]
+fn neurons_promote_the_tokens_that_their_vectors_point_to() {
+    let Some(model) = model() else { return };
+    let (width, unembedding) = matrix(&model, "token_embd.weight");
+    for (layer, neuron) in [(0, 0), (3, 700), (17, 1535), (29, 41)] {
+        let (neurons, down) = matrix(&model, &format!("blk.{layer}.ffn_down.weight"));
+        let vector: Vec<f64> = (0..width).map(|i| f64::from(down[i * neurons + neuron])).collect();
+        let score = |row: &[f32]| row.iter().zip(&vector).map(|(&x, v)| f64::from(x) * v).sum::<f64>();
+        let mut scores: Vec<(f64, usize)> = unembedding.chunks_exact(width).map(score).zip(0..).collect();
+        scores.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let (layer, neuron) = (layer.to_string(), neuron.to_string());
+        let question =
+            ["view", "promoted_tokens", &model, "--layer", &layer, "--neuron", &neuron, "--k", "12", "--json"];
+        let found = json(&question);
+        let mut lowest = scores.clone();
+        lowest.reverse();
+        for (end, known) in [("top", &scores), ("bottom", &lowest)] {
+            let (ids, values) = (numbers(&found[format!("{end}_ids")]), numbers(&found[format!("{end}_scores")]));
+            for rank in 0..12 {
+                assert!((values[rank] - known[rank].0).abs() < 1e-5, "{layer}.{neuron}: {end} {rank}");
+                let alone = |a: usize, b: usize| (known[a].0 - known[b].0).abs() > 1e-5;
+                let clear = (rank == 0 || alone(rank, rank - 1)) && alone(rank, rank + 1);
+                assert!(!clear || ids[rank] == known[rank].1 as f64, "{layer}.{neuron}: {end} {rank}");
+            }
+        }
+    }
+}
+
+#[test]
+fn sub_updates_sum_to_what_layers_write() {
+    let Some(model) = model() else { return };
+    let question = ["view", "promoted_tokens", &model, "--layer", "0", "--neuron", "0", "--prompt", MARY, "--json"];
+    let found = json(&question);
+    let errors = numbers(&found["sum_error"]);
+    assert!(errors.len() == 30 && errors.iter().all(|&error| error < 1e-5), "{errors:?}");
+    let saturation = found["saturation"].as_i64().unwrap();
+    assert!((20..30).contains(&saturation), "the answer is settled late: {saturation}");
+}
+
+#[test]
+fn circuits_tell_what_heads_do() {
+    let Some(model) = model() else { return };
+    // Head 0 of layer 20 names the one who was named before: it copies. Head 3 of layer 17 continues repetitions.
+    let copying = |layer: &str, head: &str| {
+        let question =
+            ["view", "head_circuits", &model, "--layer", layer, "--head", head, "--draws", "50", "--k", "8", "--json"];
+        let found = json(&question);
+        let scores = numbers(&found["qk_scores"]);
+        assert!(scores.len() == 8 && scores.windows(2).all(|pair| pair[0] >= pair[1]));
+        found["copying_score"].as_f64().unwrap()
+    };
+    let (copier, other) = (copying("20", "0"), copying("0", "0"));
+    assert!(copier > 0.5 && copier > other, "{copier} {other}");
+}
+
+#[test]
+fn spectra_of_every_matrix() {
+    let Some(model) = model() else { return };
+    let found = json(&["view", "spectra", &model, "--only", "blk.1.", "--json"]);
+    assert_eq!(found["names"]["shape"], serde_json::json!([7]));
+    let (shape, values) = (&found["singular_values"]["shape"], numbers(&found["singular_values"]));
+    assert_eq!(shape, &serde_json::json!([7, 576]));
+    for (row, &norm) in numbers(&found["frobenius"]).iter().enumerate() {
+        let of_row = values[row * 576..][..576].iter().filter(|x| !x.is_nan());
+        let squares: f64 = of_row.map(|x| x * x).sum();
+        assert!((squares.sqrt() / norm - 1.0).abs() < 1e-5, "{row}");
+    }
 }

@@ -26,14 +26,14 @@ mod tail;
 
 pub use circuits::{CircuitOptions, HeadCircuits, head_circuits};
 pub use composition::{Baseline, Compositions};
-pub use direct::{DirectLogit, NeuronShare, direct_logit};
 pub use detect::{Kind, Match, Measure};
+pub use direct::{DirectLogit, NeuronShare, direct_logit};
 pub use heads::{Patterns, duplicate_token, first_token, induction, patterns, previous_token, random_repeat};
 pub use lens::{LogitLens, logit_lens};
 pub use next::{NextTokens, next_tokens};
-pub use residual::{Norms, Residual, Similarity, residual};
 pub use pairs::Pair;
 pub use promoted::{Promoted, SubUpdates, promoted_tokens, sub_updates};
+pub use residual::{Norms, Residual, Similarity, residual};
 pub use saliency::{Aim, Blank, Saliency, saliency};
 pub use sources::{HeadSources, Target, head_sources};
 pub use spectra::{Spectrum, WeightMatrix, spectra};

@@ -193,7 +193,8 @@ pub fn sub_updates(subject: Subject<'_>, pos: i64, k: usize, tick: Tick<'_>) -> 
         let mut order: Vec<usize> = (0..m.len()).collect();
         order.sort_by(|&a, &b| sizes[b].total_cmp(&sizes[a]).then(a.cmp(&b)));
         order.truncate(k);
-        let updates: Vec<f64> = order.iter().flat_map(|&n| written.column(n).map(move |v| (n, v))).map(|(n, v)| m[n] * v).collect();
+        let updates: Vec<f64> =
+            order.iter().flat_map(|&n| written.column(n).map(move |v| (n, v))).map(|(n, v)| m[n] * v).collect();
         let logits = backend.linear(&backend.upload(&updates), &anatomy.unembedding.matrix, None);
         let vocabulary = anatomy.unembedding.matrix.outs;
         let reference = if elimination == Some(at) { lens.before[at] } else { lens.after[layers - 1] };

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use engine::{
-    Array, Batch, Capture, Edit, Error, Index, Logits, Objective, Op, PointId, Result, Run, Term, Value, Where, gradients,
+    Array, Batch, Capture, Edit, Error, Index, Logits, Objective, Op, PointId, Result, Run, Term, Value, Where,
+    gradients,
 };
 
 use crate::integrate::integrate;

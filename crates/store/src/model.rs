@@ -59,9 +59,13 @@ impl ModelFile {
         &self.path
     }
 
-    /// What the model is called: the folder's name, the file's without its ending, or `zoo:NAME`.
+    /// What the model is called: the folder's name, the file's without its ending, or a network's in the zoo.
     pub fn name(&self) -> String {
-        name_of(&self.path)
+        let name = name_of(&self.path);
+        match (&self.origin, name.strip_prefix("zoo:")) {
+            (Origin::Beside(Beside::Shipped(_)), Some(short)) => short.to_owned(),
+            _ => name,
+        }
     }
 
     /// How the weights are stored.

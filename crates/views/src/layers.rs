@@ -29,7 +29,8 @@ mod tests {
     #[allow(clippy::unwrap_used, reason = "a test may")]
     fn medians_are_of_what_is_there() {
         let nan = f32::NAN;
-        let array = Array::matrix(Dim::Layer, Dim::Pos, 3, 4, vec![4., 1., 2., 9., 5., nan, 1., 3., nan, nan, nan, nan]);
+        let array =
+            Array::matrix(Dim::Layer, Dim::Pos, 3, 4, vec![4., 1., 2., 9., 5., nan, 1., 3., nan, nan, nan, nan]);
         let found = medians(&array.unwrap());
         assert_eq!(found[..2], [3.0, 3.0]);
         assert!(found[2].is_nan());

@@ -10,8 +10,8 @@
 #![allow(rustdoc::broken_intra_doc_links, reason = "doc comments are the product's help, where `[pos]` tells axes")]
 
 mod any;
-mod cx;
 mod corpus;
+mod cx;
 mod edits;
 mod error;
 mod layers;
@@ -35,8 +35,8 @@ pub mod residual;
 pub mod weights;
 
 pub use any::{Answer, AnyView};
-pub use cx::{Cx, Other, Others, Progress, Quiet};
 pub use corpus::CorpusRef;
+pub use cx::{Cx, Other, Others, Progress, Quiet};
 pub use edits::load_edits;
 pub use error::{Error, Result};
 pub use maker::{AnyMaker, Made, Maker, News, Onlooker, Workplace};

@@ -91,7 +91,8 @@ fn views(opened: &Opened, all: &[AnyView], rounds: u32) -> Result<serde_json::Va
             view.run(question.clone(), &Cx::new(opened)).with_context(|| view.name)?;
             seconds.push(began.elapsed().as_secs_f64());
         }
-        found.insert(view.name.into(), json!({ "cold_seconds": seconds[0], "warm_seconds": median(&mut seconds[1..]) }));
+        found
+            .insert(view.name.into(), json!({ "cold_seconds": seconds[0], "warm_seconds": median(&mut seconds[1..]) }));
     }
     Ok(found.into())
 }

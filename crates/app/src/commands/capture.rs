@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::ArgMatches;
-use engine::{Batch, Captured, Closure, Edit, Error, Logits, PointId, Run, Select, diagnose, gradients, Spec};
+use engine::{Batch, Captured, Closure, Edit, Error, Logits, PointId, Run, Select, Spec, diagnose, gradients};
 use store::{Announced, Captures, Element};
 use views::{Opened, Progress, load_edits};
 

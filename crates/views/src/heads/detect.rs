@@ -126,8 +126,9 @@ impl View for Detect {
             ("duplicate token", found.score(|pattern| methods::duplicate_token(pattern, on_text.tokens))),
             ("first token", found.score(|pattern| methods::first_token(pattern, n))),
         ];
-        if let (Some(name), Some(wanted)) = (&self.pattern, &wanted) {
-            kinds.push((name, found.score(|pattern| self.how().score(pattern, wanted, n))));
+        let name = self.pattern.as_ref().map(|name| format!("pattern: {name}"));
+        if let (Some(name), Some(wanted)) = (&name, &wanted) {
+            kinds.push((name.as_str(), found.score(|pattern| self.how().score(pattern, wanted, n))));
         }
         let k = self.k.min(grid[0] * grid[1]);
         let top: Vec<Option<(usize, f64)>> = kinds.iter().flat_map(|(_, scores)| strongest(scores, k)).collect();
@@ -143,7 +144,11 @@ impl View for Detect {
             scores: Array::new([Dim::Row, Dim::Layer, Dim::Head], [kinds.len(), grid[0], grid[1]], scores)?,
             top_layers: Array::new(by_rank, ranks, cell(|at, heads| at / heads))?,
             top_heads: Array::new(by_rank, ranks, cell(|at, heads| at % heads))?,
-            top_scores: Array::new(by_rank, ranks, top.iter().map(|t| t.map_or(f32::NAN, |(_, x)| x as f32)).collect())?,
+            top_scores: Array::new(
+                by_rank,
+                ranks,
+                top.iter().map(|t| t.map_or(f32::NAN, |(_, x)| x as f32)).collect(),
+            )?,
         })
     }
 

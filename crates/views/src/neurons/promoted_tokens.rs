@@ -164,7 +164,8 @@ impl View for PromotedTokens {
     }
 
     fn draw(output: &Output) -> Figure {
-        let title = format!("Neuron {} of layer {}: the tokens it promotes and suppresses", output.neuron, output.layer);
+        let title =
+            format!("Neuron {} of layer {}: the tokens it promotes and suppresses", output.neuron, output.layer);
         let caption = "Scores are what a unit of activation adds to the logit, before the final norm divides.";
         let caveat = "Where the activation is negative, what stands on the right is promoted.";
         let neuron = Table::new(Dim::K)
@@ -177,7 +178,11 @@ impl View for PromotedTokens {
         if output.sum_error.is_empty() {
             return neuron.title(title).caption(caption).caveat(caveat).into();
         }
-        Group::new([neuron.caption(caption).into(), prediction(output)]).title(title).caption(caption).caveat(caveat).into()
+        Group::new([neuron.caption(caption).into(), prediction(output)])
+            .title(title)
+            .caption(caption)
+            .caveat(caveat)
+            .into()
     }
 }
 

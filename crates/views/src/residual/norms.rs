@@ -64,7 +64,8 @@ impl View for Norms {
         let prompt = cx.prompt(&self.prompt)?;
         let found = methods::residual(cx.subject(&prompt.ids)?, &mut |done, of| cx.tick(done, of))?;
         let norms = found.norms();
-        let grid = |data: Vec<f32>| Array::matrix(Dim::Layer, Dim::Pos, data.len() / found.positions, found.positions, data);
+        let grid =
+            |data: Vec<f32>| Array::matrix(Dim::Layer, Dim::Pos, data.len() / found.positions, found.positions, data);
         Ok(Output {
             tokens: Array::vector(Dim::Pos, prompt.words),
             ids: Array::vector(Dim::Pos, prompt.ids),
