@@ -14,9 +14,12 @@ const VIEWS: &str = "crates/views/src";
 /// Folders among the views' that hold other things.
 const NOT_SHELVES: &[&str] = &["makers", "reproductions"];
 
+/// An entry of a list, of a file's name and its struct's.
+type Entry = fn(&str, &str) -> String;
+
 /// Folders whose `mod.rs` holds the list of what the files beside it define: folder, what precedes the entries, what
-/// makes an entry of a file's name and its struct's.
-const LISTS: &[(&str, &str, fn(&str, &str) -> String)] = &[
+/// makes an entry.
+const LISTS: &[(&str, &str, Entry)] = &[
     (
         "crates/engine/src/arch",
         "/// Every family.\n#[rustfmt::skip]\npub const ARCHITECTURES: &[&dyn Architecture] = &[\n",

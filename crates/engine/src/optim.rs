@@ -151,7 +151,7 @@ mod tests {
         }
     }
 
-    const PYTORCH: [f64; 3] = [0.850000002000, 0.863339041323, 0.792084034324];
+    const PYTORCH: [f64; 3] = [0.850_000_002_000, 0.863_339_041_323, 0.792_084_034_324];
 
     #[test]
     fn clipping_keeps_direction_and_small_gradients() {

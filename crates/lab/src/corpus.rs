@@ -39,9 +39,10 @@ impl Corpus {
                 if text.text.trim().is_empty() {
                     continue;
                 }
-                match documents.iter().any(|known| known.text == text.text) {
-                    true => duplicates.push(text.path),
-                    false => documents.push(text),
+                if documents.iter().any(|known| known.text == text.text) {
+                    duplicates.push(text.path);
+                } else {
+                    documents.push(text);
                 }
             }
         }

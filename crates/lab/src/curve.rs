@@ -57,7 +57,7 @@ impl Curve {
 
     /// The file.
     pub(crate) fn bytes(&self) -> Vec<u8> {
-        self.lines.iter().map(|(_, line)| format!("{line}\n")).collect::<String>().into_bytes()
+        self.lines.iter().flat_map(|(_, line)| [line.as_bytes(), b"\n"].concat()).collect()
     }
 }
 

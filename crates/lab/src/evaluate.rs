@@ -70,7 +70,9 @@ pub fn sequences(model: &dyn Model, sequences: &[&[u32]]) -> Result<(f64, f64)> 
         }
     }
     let count = sequences.len() as f64;
-    by_position.iter_mut().for_each(|sum| *sum /= count);
+    for sum in &mut by_position {
+        *sum /= count;
+    }
     Ok((mean(&by_position), near(&by_position, 500) - near(&by_position, 50)))
 }
 

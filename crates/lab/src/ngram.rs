@@ -96,7 +96,7 @@ mod tests {
         let model = Ngram::count(["ab"]);
         let b = (1.0 + 2.0 / 256.0) / 4.0;
         assert!((model.probability(b"", b'b') - b).abs() < 1e-15);
-        assert!((model.probability(b"a", b'b') - (1.0 + b) / 2.0).abs() < 1e-15);
+        assert!((model.probability(b"a", b'b') - f64::midpoint(1.0, b)).abs() < 1e-15);
         assert!((model.probability(b"b", b'b') - b).abs() < 1e-15, "nothing followed b");
     }
 

@@ -187,7 +187,9 @@ impl Trainer<'_> {
             }
         }
         let share = 1.0 / sequences.len() as f64;
-        sum.iter_mut().for_each(|g| *g *= share as f32);
+        for g in &mut sum {
+            *g *= share as f32;
+        }
         Ok((loss * share, sum))
     }
 

@@ -58,6 +58,10 @@ fn course(steps: u64) -> Course {
     }
 }
 
+fn cpu() -> Arc<dyn Backend> {
+    Arc::new(Cpu::new())
+}
+
 fn recipe() -> Recipe {
     Recipe { recipe: "text".into(), revision: 1, parameters: json!({}), corpus: vec![], made_by: String::new() }
 }
@@ -67,7 +71,7 @@ fn run(
     out: &TempDir,
     shape: &Shape,
     course: &Course,
-    backend: Arc<dyn Backend>,
+    backend: &Arc<dyn Backend>,
     mut stop: impl FnMut(&Event<'_>) -> bool,
 ) -> (lab::Result<Outcome>, Vec<Mark>) {
     let folder = Folder::open(out.path(), &recipe(), Precision::F32).unwrap();
@@ -76,7 +80,7 @@ fn run(
     let (train_on, held_out) = (tokens(600), tokens(300));
     let subject = Subject { network: &network, train: &train_on, held_out: &held_out, context: 16 };
     let mut marks = Vec::new();
-    let outcome = train(&folder, &subject, course, &backend, &mut |event| {
+    let outcome = train(&folder, &subject, course, backend, &mut |event| {
         if let Event::Marked(mark) = &event {
             marks.push((*mark).clone());
         }
@@ -115,8 +119,8 @@ fn steps_are_those_of_the_reference() {
     for shape in shapes() {
         let (fast, slow) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let course = course(8);
-        let (fast, fast_marks) = run(&fast, &shape, &course, Arc::new(Cpu::new()), |_| false);
-        let (slow, slow_marks) = run(&slow, &shape, &course, Arc::new(Naive), |_| false);
+        let (fast, fast_marks) = run(&fast, &shape, &course, &cpu(), |_| false);
+        let (slow, slow_marks) = run(&slow, &shape, &course, &(Arc::new(Naive) as Arc<dyn Backend>), |_| false);
         let (fast, slow) = (finished(fast), finished(slow));
         let squares = |values: &mut dyn Iterator<Item = f32>| values.map(|x| f64::from(x).powi(2)).sum::<f64>().sqrt();
         let difference = squares(&mut fast.values.iter().zip(&slow.values).map(|(a, b)| a - b));
@@ -133,13 +137,13 @@ fn steps_are_those_of_the_reference() {
 #[test]
 fn stopped_after_every_step_it_ends_with_the_same_numbers() {
     let (whole, parts) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let (expected, marks) = run(&whole, &SHAPE, &course(10), Arc::new(Cpu::new()), |_| false);
+    let (expected, marks) = run(&whole, &SHAPE, &course(10), &cpu(), |_| false);
     let expected = finished(expected);
     let mut stops = 0;
     let (last, seen) = loop {
         let threads = 1 + stops % 3;
         let course = Course { threads, ..course(10) };
-        let (outcome, seen) = run(&parts, &SHAPE, &course, Arc::new(Cpu::new()), |e| matches!(e, Event::Step { .. }));
+        let (outcome, seen) = run(&parts, &SHAPE, &course, &cpu(), |e| matches!(e, Event::Step { .. }));
         match outcome.unwrap() {
             Outcome::Stopped(step) => {
                 stops += 1;
@@ -158,14 +162,14 @@ fn stopped_after_every_step_it_ends_with_the_same_numbers() {
 #[test]
 fn a_state_that_is_no_state_is_told() {
     let out = tempfile::tempdir().unwrap();
-    let (outcome, _) = run(&out, &SHAPE, &course(10), Arc::new(Cpu::new()), |e| matches!(e, Event::Step { .. }));
+    let (outcome, _) = run(&out, &SHAPE, &course(10), &cpu(), |e| matches!(e, Event::Step { .. }));
     assert!(matches!(outcome.unwrap(), Outcome::Stopped(1)));
     let other = Shape { d_mlp: 16, ..SHAPE };
-    let (outcome, _) = run(&out, &other, &course(10), Arc::new(Cpu::new()), |_| false);
+    let (outcome, _) = run(&out, &other, &course(10), &cpu(), |_| false);
     let message = outcome.unwrap_err().to_string();
     assert!(message.contains("state.safetensors: tensor `model.layers.0.mlp.gate_proj.weight` is not"), "{message}");
     std::fs::write(out.path().join("state.safetensors"), b"short").unwrap();
-    let (outcome, _) = run(&out, &SHAPE, &course(10), Arc::new(Cpu::new()), |_| false);
+    let (outcome, _) = run(&out, &SHAPE, &course(10), &cpu(), |_| false);
     assert!(outcome.unwrap_err().to_string().contains("state.safetensors: the file is damaged"));
 }
 

@@ -50,7 +50,7 @@ pub struct CircuitOptions {
 /// network applies it: on what the head reads, on what it writes if the layer has a norm there, and before the
 /// unembedding. Divisors depend on the whole stream, and biases on no token: both are left out, and so are norms of q and
 /// k. Tokens are read as the embedding gives them, with its factor if it has one, and scores of QK carry the head's usual
-/// factor (1/√d_head).
+/// factor (`1/√d_head`).
 ///
 /// The positional part: of learned positions, their own QK scores, computed as those of tokens. Of rotations, the score
 /// of one query with one key at each distance, those of the mean embedding after the norm, biases included; where no
@@ -62,13 +62,13 @@ pub fn head_circuits(
     options: CircuitOptions,
     tick: Tick<'_>,
 ) -> Result<HeadCircuits> {
+    // Each of the two searches is a third of the way, the rest another.
+    const PART: u64 = 1000;
     let (anatomy, backend) = (anatomy(model)?, &**model.backend());
     let vocabulary = anatomy.embedding.matrix.outs;
     check(&anatomy, layer, head, options.k, vocabulary)?;
     let circuit = Circuit::of(&anatomy, layer, head, backend);
     let width = circuit.q.nrows();
-    // Each of the two searches is a third of the way, the rest another.
-    const PART: u64 = 1000;
     let part = |done: u64, of: u64| done * PART / of.max(1);
     let of_tokens = |rows: &DMatrix<f64>, matrix: &Weight| tokens(rows, matrix, backend);
     tick(0, 3 * PART)?;

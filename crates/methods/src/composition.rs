@@ -39,12 +39,12 @@ pub struct Baseline {
     pub deviation: f64,
 }
 
-/// ‖L·M·R‖², of which Gram matrices LᵀL and RRᵀ are given.
+/// ‖L·M·R‖², of which Gram matrices `LᵀL` and `RRᵀ` are given.
 fn square(left: &DMatrix<f64>, middle: &DMatrix<f64>, right: &DMatrix<f64>) -> f64 {
     (left * middle).component_mul(&(middle * right)).sum()
 }
 
-/// ‖Lᵀ·R‖² for L and R `[d_head, d_model]`, whose Gram matrices LLᵀ and RRᵀ are given.
+/// ‖Lᵀ·R‖² for L and R `[d_head, d_model]`, whose Gram matrices `LLᵀ` and `RRᵀ` are given.
 fn square_of_two(left: &DMatrix<f64>, right: &DMatrix<f64>) -> f64 {
     left.component_mul(right).sum()
 }

@@ -88,7 +88,7 @@ pub fn direct_logit(
     }
     let likeliest = || (0..logits.len()).max_by(|&a, &b| logits[a].total_cmp(&logits[b]).then(b.cmp(&a))).unwrap_or(0);
     let token = token.unwrap_or_else(|| likeliest() as u32);
-    for &id in [Some(token), against].iter().flatten().filter(|&&id| id as usize >= logits.len()) {
+    if let Some(id) = [Some(token), against].into_iter().flatten().find(|&id| id as usize >= logits.len()) {
         return Err(Error::Input(format!("there is no token {id}: the vocabulary has {}", logits.len())));
     }
     let difference = |of: &dyn Fn(u32) -> f64| of(token) - against.map_or(0.0, of);

@@ -10,9 +10,8 @@ const RULE: [(f64, f64); 4] = [
     (0.861_136_311_594_052_6, 0.347_854_845_137_453_8),
 ];
 
-/// Where the first pieces end. A network behind a norm does not see how long an embedding is until it is nearly nothing,
-/// so most of the change is near 0.
-const ENDS: [f64; 5] = [0.0, 1.0 / 64.0, 1.0 / 16.0, 1.0 / 4.0, 1.0];
+/// Pieces at first.
+const FIRST: usize = 4;
 
 /// The error, as a share of the whole change, at which a piece needs no more.
 const ENOUGH: f64 = 2e-3;
@@ -48,8 +47,8 @@ pub(crate) fn integrate(
     steps: usize,
 ) -> Result<Integral> {
     let each = RULE.len();
-    let pieces = (steps / each).clamp(1, ENDS.len() - 1);
-    let ends: Vec<f64> = std::iter::once(0.0).chain(ENDS[ENDS.len() - pieces..].iter().copied()).collect();
+    let pieces = (steps / each).clamp(1, FIRST);
+    let ends: Vec<f64> = (0..=pieces).map(|end| end as f64 / pieces as f64).collect();
     let at_ends = values(&ends)?;
     let (start, change) = (at_ends[0], at_ends[pieces] - at_ends[0]);
     let mut measure = |spans: &[[f64; 2]], changes: &[f64]| -> Result<Vec<Piece>> {

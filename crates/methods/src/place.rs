@@ -66,7 +66,9 @@ pub(crate) fn through(norm: Option<&Norm>, scale: f64, direction: &[f64]) -> (Ve
     }
     if norm.plan().kind == NormKind::Layer {
         let mean = before.iter().sum::<f64>() / before.len() as f64;
-        before.iter_mut().for_each(|d| *d -= mean);
+        for d in &mut before {
+            *d -= mean;
+        }
     }
     (before, norm.bias().map_or(0.0, |bias| dot(direction, &bias.data.to_f64())))
 }

@@ -5,6 +5,7 @@
 //! activation. mᵢvᵢ is a sub-update, and its size is |mᵢ|·‖vᵢ‖.
 
 use engine::blocks::mlp::Linear;
+use engine::blocks::norm::Norm;
 use engine::{Capture, Error, LayerAnatomy, Logits, MlpAnatomy, Model, PointId, Result, Tensor, Vector, unembed};
 use kernels::Span;
 
@@ -54,7 +55,7 @@ pub struct SubUpdates {
     pub saturation: Option<usize>,
     /// The layer in which the likeliest token falls to the lowest rank, if it falls in any.
     pub elimination: Option<usize>,
-    /// `[layer]`: ‖Σ mᵢvᵢ + bias − mlp_out‖ / ‖mlp_out‖.
+    /// `[layer]`: `‖Σ mᵢvᵢ + bias − mlp_out‖ / ‖mlp_out‖`.
     pub errors: Vec<f64>,
 }
 
@@ -143,7 +144,7 @@ pub fn sub_updates(subject: Subject<'_>, pos: i64, k: usize, tick: Tick<'_>) -> 
                 mlp_out: named("mlp_out").ok_or_else(no_neurons)?,
                 resid_mid: named("resid_mid"),
                 resid_post: named("resid_post").ok_or_else(no_neurons)?,
-                post_scale: mlp.post.and_then(|norm| norm.points()).map(|(scale, _)| scale),
+                post_scale: mlp.post.and_then(Norm::points).map(|(scale, _)| scale),
             })
         })
         .collect::<Result<Vec<_>>>()?;
@@ -166,7 +167,7 @@ pub fn sub_updates(subject: Subject<'_>, pos: i64, k: usize, tick: Tick<'_>) -> 
     if after.iter().any(|x| !x.is_finite()) {
         return Err(subject.not_finite());
     }
-    let lens = Lens::of(model, &before, &after, subject.vocabulary()?)?;
+    let lens = Lens::of(model, &before, &after, subject.vocabulary()?);
     let (saturation, elimination) = (lens.saturation(), lens.elimination());
     let mut found = SubUpdates {
         layers,
@@ -261,7 +262,7 @@ struct Lens {
 }
 
 impl Lens {
-    fn of(model: &dyn Model, before: &[f64], after: &[f64], vocabulary: usize) -> Result<Self> {
+    fn of(model: &dyn Model, before: &[f64], after: &[f64], vocabulary: usize) -> Self {
         let backend = &**model.backend();
         let logits = |rows: &[f64]| unembed(model, &Tensor::constant(backend.upload(rows))).data;
         let top = |logits| backend.top_k(logits, vocabulary, 1).ids;
@@ -269,7 +270,7 @@ impl Lens {
         let (before, after) = (top(&first), top(&second));
         let ranks = second.to_f32();
         let rank_after = ranks.chunks_exact(vocabulary).zip(&before).map(|(row, &id)| rank(row, id) as u32).collect();
-        Ok(Self { before, after, rank_after })
+        Self { before, after, rank_after }
     }
 
     fn saturation(&self) -> Option<usize> {

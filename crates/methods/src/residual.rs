@@ -34,9 +34,9 @@ pub struct Norms {
     pub attn_out: Vec<f32>,
     /// `[blocks, pos]`: what the feed-forward layer adds; 0 where a block has none.
     pub mlp_out: Vec<f32>,
-    /// `[blocks, pos]`: ‖attn_out‖ / ‖the stream it is added to‖.
+    /// `[blocks, pos]`: `‖attn_out‖` / ‖the stream it is added to‖.
     pub attn_share: Vec<f32>,
-    /// `[blocks, pos]`: ‖mlp_out‖ / ‖the stream it is added to‖.
+    /// `[blocks, pos]`: `‖mlp_out‖` / ‖the stream it is added to‖.
     pub mlp_share: Vec<f32>,
 }
 
@@ -51,7 +51,7 @@ pub struct Similarity {
     pub attn_cosine: Vec<f32>,
     /// `[blocks, pos]`: the same of the feed-forward layer.
     pub mlp_cosine: Vec<f32>,
-    /// `[blocks, pos]`: share of the block's update u = attn_out + mlp_out that the attention writes, attn_out·u / u·u.
+    /// `[blocks, pos]`: share of the block's update `u = attn_out + mlp_out` that the attention writes, `attn_out·u / u·u`.
     pub attn_share: Vec<f32>,
     /// `[blocks, pos]`: the same of the feed-forward layer; the two sum to 1.
     pub mlp_share: Vec<f32>,

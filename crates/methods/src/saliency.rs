@@ -21,11 +21,13 @@ const ROWS: usize = 4096;
 /// What stands for a token that is not there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Blank {
-    /// An embedding of zeros.
-    #[default]
-    Zero,
     /// The mean embedding of the vocabulary.
+    #[default]
     Mean,
+    /// An embedding of zeros.
+    Zero,
+    /// The embedding of a token.
+    Token(u32),
 }
 
 /// What is asked of [`saliency`].
@@ -39,6 +41,8 @@ pub struct Aim {
     pub pos: i64,
     /// What stands for a token that is not there.
     pub baseline: Blank,
+    /// Whether the baseline leaves the first token in place (unless it is the only one).
+    pub keep_first: bool,
     /// Gradients that the integral may take.
     pub steps: usize,
 }
@@ -52,15 +56,16 @@ pub struct Saliency {
     pub position: usize,
     /// The logit, or the difference of two.
     pub value: f64,
-    /// The same with the baseline in place of every token.
+    /// The same with the baseline in place of every token, but for a first one that is kept.
     pub baseline_value: f64,
     /// Euclidean norm of the gradient by the token's embedding.
     pub gradient_norm: Vec<f32>,
     /// Gradient · embedding.
     pub gradient_input: Vec<f32>,
-    /// Integrated gradients: (embedding − baseline) · the mean gradient on the straight way between them.
+    /// Integrated gradients: (embedding − baseline) · the mean gradient on the straight way between them; 0 for a first
+    /// token that is kept.
     pub integrated: Vec<f32>,
-    /// What the value loses when the token's embedding is replaced by the baseline.
+    /// What the value loses when the token's embedding, the first's too, is replaced by the baseline.
     pub occlusion: Vec<f32>,
     /// |Σ integrated − (value − baseline value)| / |value − baseline value|; `None` if the two values are equal.
     pub completeness_error: Option<f64>,
@@ -81,7 +86,11 @@ pub fn saliency(subject: Subject<'_>, aim: Aim, tick: Tick<'_>) -> Result<Salien
     tick(0, of)?;
     let probe = Probe::new(subject, aim)?;
     let input = &probe.input;
-    let empty = probe.baseline(aim.baseline)?.repeat(n);
+    let blank = probe.baseline(aim.baseline)?;
+    let mut empty = blank.repeat(n);
+    if aim.keep_first && n > 1 {
+        empty[..probe.d_model].copy_from_slice(&input[..probe.d_model]);
+    }
     let value = probe.values(std::slice::from_ref(input))?[0];
     tick(1, of)?;
     let gradient = probe.gradients(std::slice::from_ref(input))?.remove(0);
@@ -108,8 +117,7 @@ pub fn saliency(subject: Subject<'_>, aim: Aim, tick: Tick<'_>) -> Result<Salien
     let occluded: Vec<Vec<f32>> = (0..n)
         .map(|pos| {
             let mut without = input.clone();
-            let row = pos * probe.d_model..(pos + 1) * probe.d_model;
-            without[row.clone()].copy_from_slice(&empty[row]);
+            without[pos * probe.d_model..][..probe.d_model].copy_from_slice(&blank);
             without
         })
         .collect();
@@ -156,7 +164,8 @@ impl<'a> Probe<'a> {
         let none = || Error::Input("the model embeds no tokens (no point `embed`)".into());
         let embed = spec.point("embed").ok_or_else(none)?;
         let (position, vocabulary) = (subject.position(aim.pos)?, subject.vocabulary()?);
-        for id in [aim.target, aim.against].into_iter().flatten().filter(|&id| id as usize >= vocabulary) {
+        let blank = if let Blank::Token(id) = aim.baseline { Some(id) } else { None };
+        if let Some(id) = [aim.target, aim.against, blank].into_iter().flatten().find(|&id| id as usize >= vocabulary) {
             return Err(Error::Input(format!("there is no token {id}: the vocabulary has {vocabulary}")));
         }
         let mut capture = Capture::of(vec![embed]);
@@ -182,17 +191,18 @@ impl<'a> Probe<'a> {
 
     /// The embedding of a token that is not there, `[d_model]`.
     fn baseline(&self, baseline: Blank) -> Result<Vec<f32>> {
-        if baseline == Blank::Zero {
-            return Ok(vec![0.0; self.d_model]);
-        }
+        let ids: Vec<u32> = match baseline {
+            Blank::Zero => return Ok(vec![0.0; self.d_model]),
+            Blank::Mean => (0..self.vocabulary as u32).collect(),
+            Blank::Token(id) => vec![id],
+        };
         let (anatomy, backend) = (self.subject.anatomy()?, self.subject.model.backend());
         let mut mean = vec![0.0f64; self.d_model];
-        let ids: Vec<u32> = (0..self.vocabulary as u32).collect();
         for ids in ids.chunks(ROWS) {
             let some = backend.sum_rows(&backend.gather(&anatomy.embedding.matrix, ids), self.d_model);
             mean.iter_mut().zip(some.to_f64().iter()).for_each(|(mean, x)| *mean += x);
         }
-        Ok(mean.into_iter().map(|x| (x * anatomy.embed_scale / self.vocabulary as f64) as f32).collect())
+        Ok(mean.into_iter().map(|x| (x * anatomy.embed_scale / ids.len() as f64) as f32).collect())
     }
 
     /// How many prompts may be run at once.

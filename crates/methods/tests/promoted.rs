@@ -97,8 +97,7 @@ fn sub_updates_and_events_are_plain_arithmetic() {
             .collect();
         let predicted = order(&states[1][1])[0];
         assert_eq!((found.layers, found.k), (2, k));
-        for layer in 0..2 {
-            let [before, after] = &states[layer];
+        for (layer, [before, after]) in states.iter().enumerate() {
             let top = order(before)[0];
             assert_eq!(found.before[layer], top);
             assert_eq!(found.rank_after[layer], rank(after, top));
@@ -124,7 +123,7 @@ fn sub_updates_and_events_are_plain_arithmetic() {
             }
         }
         let first = |layer: usize, side: usize| order(&states[layer][side])[0] == predicted;
-        let saturated = if first(0, 1) { 0 } else { 1 };
+        let saturated = usize::from(!first(0, 1));
         assert_eq!(found.saturation, (!first(saturated, 0)).then_some(saturated));
         let lowered = [0, 1].map(|layer| found.rank_after[layer]);
         let most = usize::from(lowered[1] > lowered[0]);

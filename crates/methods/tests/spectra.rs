@@ -29,10 +29,9 @@ fn jacobi(values: &[f64], rows: usize, columns: usize) -> Vec<f64> {
             for j in i + 1..columns {
                 let (a, b, c) = (dot(&w[i], &w[i]), dot(&w[j], &w[j]), dot(&w[i], &w[j]));
                 let angle = 0.5 * (2.0 * c).atan2(a - b);
-                for r in 0..rows {
-                    let (x, y) = (w[i][r], w[j][r]);
-                    w[i][r] = angle.cos() * x + angle.sin() * y;
-                    w[j][r] = angle.cos() * y - angle.sin() * x;
+                let (before, from_j) = w.split_at_mut(j);
+                for (x, y) in before[i].iter_mut().zip(&mut from_j[0]) {
+                    (*x, *y) = (angle.cos() * *x + angle.sin() * *y, angle.cos() * *y - angle.sin() * *x);
                 }
             }
         }

@@ -129,7 +129,7 @@ fn attention_logits_are_scaled_products_of_queries_and_keys() {
         scores.extend((0..n).map(score));
     }
     close(&captured(&*model, &golden.tokens, &[], "blocks.1.attn.attn_scores"), &scores, "scores");
-    let pattern: Vec<f64> = scores.chunks_exact(n).flat_map(|row| log_softmax(row)).map(f64::exp).collect();
+    let pattern: Vec<f64> = scores.chunks_exact(n).flat_map(log_softmax).map(f64::exp).collect();
     close(&captured(&*model, &golden.tokens, &[], "blocks.1.attn.pattern"), &pattern, "pattern");
 }
 

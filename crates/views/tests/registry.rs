@@ -24,7 +24,7 @@ fn json(view: &AnyView, cx: &Cx<'_>) -> Vec<u8> {
 }
 
 /// Whether a view asks what a network does on a prompt, not about weights.
-fn asks_about_a_prompt(view: &&AnyView) -> bool {
+fn asks_about_a_prompt(view: &AnyView) -> bool {
     !view.example().unwrap()["prompt"].is_null()
 }
 
@@ -191,7 +191,7 @@ fn every_view_can_be_cancelled_and_tells_how_far_it_is() {
 fn edits_are_in_force_in_every_view() {
     let opened = tiny("llama", Arc::new(Cpu::new()));
     let edits: [Edit; 1] = ["blocks.0.attn.pattern[src=0]=zero".parse().unwrap()];
-    for view in VIEWS.iter().filter(asks_about_a_prompt) {
+    for view in VIEWS.iter().filter(|view| asks_about_a_prompt(view)) {
         let plain = json(view, &Cx::new(&opened));
         assert!(plain != json(view, &Cx::new(&opened).edits(&edits)), "{}", view.name);
     }
@@ -246,7 +246,7 @@ fn wrong_parameters_are_told() {
         parameters["colour"] = Value::from("red");
         let error = view.run(parameters, &Cx::new(&opened)).err().unwrap();
         assert!(matches!(&error, Error::Parameters { view: name, .. } if *name == view.name), "{error}");
-        if !asks_about_a_prompt(&view) {
+        if !asks_about_a_prompt(view) {
             continue;
         }
         let mut parameters = view.example().unwrap();

@@ -5,4 +5,36 @@ use super::Shipped;
 /// Every network.
 #[rustfmt::skip]
 pub(super) const SHIPPED: &[Shipped] = &[
+    Shipped {
+        name: "induction",
+        files: &[
+            ("card.json", include_bytes!("../../../../zoo/induction/card.json")),
+            ("card.md", include_bytes!("../../../../zoo/induction/card.md")),
+            ("checkpoints/1000.safetensors", include_bytes!("../../../../zoo/induction/checkpoints/1000.safetensors")),
+            ("checkpoints/1300.safetensors", include_bytes!("../../../../zoo/induction/checkpoints/1300.safetensors")),
+            ("checkpoints/1600.safetensors", include_bytes!("../../../../zoo/induction/checkpoints/1600.safetensors")),
+            ("config.json", include_bytes!("../../../../zoo/induction/config.json")),
+            ("curve.jsonl", include_bytes!("../../../../zoo/induction/curve.jsonl")),
+            ("evaluation.json", include_bytes!("../../../../zoo/induction/evaluation.json")),
+            ("model.safetensors", include_bytes!("../../../../zoo/induction/model.safetensors")),
+            ("recipe.json", include_bytes!("../../../../zoo/induction/recipe.json")),
+            ("tokenizer.json", include_bytes!("../../../../zoo/induction/tokenizer.json")),
+            ("tokenizer_config.json", include_bytes!("../../../../zoo/induction/tokenizer_config.json")),
+        ],
+    },
+    Shipped {
+        name: "talk",
+        files: &[
+            ("card.json", include_bytes!("../../../../zoo/talk/card.json")),
+            ("card.md", include_bytes!("../../../../zoo/talk/card.md")),
+            ("checkpoints/1000.safetensors", include_bytes!("../../../../zoo/talk/checkpoints/1000.safetensors")),
+            ("config.json", include_bytes!("../../../../zoo/talk/config.json")),
+            ("curve.jsonl", include_bytes!("../../../../zoo/talk/curve.jsonl")),
+            ("evaluation.json", include_bytes!("../../../../zoo/talk/evaluation.json")),
+            ("model.safetensors", include_bytes!("../../../../zoo/talk/model.safetensors")),
+            ("recipe.json", include_bytes!("../../../../zoo/talk/recipe.json")),
+            ("tokenizer.json", include_bytes!("../../../../zoo/talk/tokenizer.json")),
+            ("tokenizer_config.json", include_bytes!("../../../../zoo/talk/tokenizer_config.json")),
+        ],
+    },
 ];

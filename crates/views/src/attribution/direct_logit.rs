@@ -16,7 +16,7 @@ use crate::{Cx, PromptRef, Result, View, Why};
 /// computed. With `--minus` it is the difference of two logits that is split, which is what to look at where two answers
 /// compete: whatever raises both alike drops out.
 ///
-/// Norms on what a layer writes (Gemma, OLMo 2) are frozen in the same way. Where a network caps its logits, it is the
+/// Norms on what a layer writes (Gemma, `OLMo` 2) are frozen in the same way. Where a network caps its logits, it is the
 /// logit before the cap that is split. A mixture of experts is one part. Edits count; what an edit of the stream itself
 /// puts there belongs to no part and is `other`.
 ///

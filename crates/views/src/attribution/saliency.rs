@@ -21,7 +21,12 @@ use crate::{Cx, PromptRef, Result, View, Why};
 /// are used up. `completeness_error` tells what is left: the difference between the sum of the scores and what they
 /// should sum to, as a share of the latter.
 ///
-/// Caveats: the scores answer different questions and need not agree. A baseline of zeros is no text; all scores but the
+/// The baseline leaves the first token in place, so integrated gradients give it 0. Heads with nothing to say rest on that
+/// token; without it a network is in a state that no text brings about, and on the way from there its logits jump about so
+/// that the integral does not converge in a reasonable time (`--keep-first false` shows it). For the same reason a token is
+/// a better baseline than a mean of embeddings, and zeros, of which a norm makes steps of any size, are the worst.
+///
+/// Caveats: the scores answer different questions and need not agree. All scores but the
 /// gradient's norm depend on it. Tokens that replace each other (either would do) look unimportant one by one.
 ///
 /// Source: Simonyan et al. 2013 (gradient), Shrikumar et al. 2016 (gradient · input), Sundararajan et al. 2017 (integrated
@@ -40,32 +45,29 @@ pub struct Saliency {
     /// The position of the logit; negative ones count from the end.
     #[serde(default = "default_pos")]
     pub pos: i64,
-    /// What stands for a token that is not there.
-    #[serde(default)]
-    pub baseline: Baseline,
+    /// What stands for a token that is not there: a token, as an id or a text; `mean`, the vocabulary's mean embedding; or
+    /// `zero`. By default a line's end, or `mean` in a vocabulary without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<String>,
+    /// Whether the baseline leaves the first token in place (unless it is the only one).
+    #[serde(default = "default_keep_first")]
+    pub keep_first: bool,
     /// How many gradients integrated gradients may take at most.
     #[serde(default = "default_steps")]
     #[schemars(range(min = 4))]
     pub steps: usize,
 }
 
-/// What stands for a token that is not there.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Baseline {
-    /// An embedding of zeros.
-    #[default]
-    Zero,
-    /// The mean embedding of the vocabulary.
-    Mean,
-}
-
 fn default_pos() -> i64 {
     -1
 }
 
+fn default_keep_first() -> bool {
+    true
+}
+
 fn default_steps() -> usize {
-    256
+    512
 }
 
 /// Scores of every token, and how well the integral was done.
@@ -85,7 +87,7 @@ pub struct Output {
     pub position: usize,
     /// The logit that is explained, or the difference of two.
     pub value: f64,
-    /// The same with the baseline in place of every token.
+    /// The same with the baseline in place of every token, but for a first one that is kept.
     pub baseline_value: f64,
     /// Euclidean norm of the gradient by the token's embedding, [pos].
     pub gradient_norm: Array<f32>,
@@ -93,7 +95,7 @@ pub struct Output {
     pub gradient_x_input: Array<f32>,
     /// Integrated gradients, [pos]; they sum to `value` − `baseline_value`.
     pub integrated_gradients: Array<f32>,
-    /// What the logit loses when the token is replaced by the baseline, [pos].
+    /// What the logit loses when the token, the first too, is replaced by the baseline, [pos].
     pub occlusion: Array<f32>,
     /// How far the integrated gradients are from summing to `value` − `baseline_value`, as a fraction of it;
     /// null if that is 0.
@@ -112,18 +114,20 @@ impl View for Saliency {
 
     fn example() -> Self {
         let prompt = PromptRef::Tokens(vec![3, 5, 7, 5, 3]);
-        Self { prompt, target: None, minus: None, pos: -1, baseline: Baseline::Zero, steps: 64 }
+        Self { prompt, target: None, minus: None, pos: -1, baseline: None, keep_first: true, steps: 64 }
     }
 
     fn run(&self, cx: &Cx<'_>) -> Result<Output> {
         let prompt = cx.prompt(&self.prompt)?;
         let token = |named: &Option<String>| named.as_deref().map(|named| cx.token(named)).transpose();
         let (target, against) = (token(&self.target)?, token(&self.minus)?);
-        let baseline = match self.baseline {
-            Baseline::Zero => Blank::Zero,
-            Baseline::Mean => Blank::Mean,
+        let baseline = match self.baseline.as_deref() {
+            Some("mean") => Blank::Mean,
+            Some("zero") => Blank::Zero,
+            Some(token) => Blank::Token(cx.token(token)?),
+            None => cx.tokenizer()?.and_then(|known| known.id_of("\n")).map_or(Blank::Mean, Blank::Token),
         };
-        let aim = Aim { target, against, pos: self.pos, baseline, steps: self.steps };
+        let aim = Aim { target, against, pos: self.pos, baseline, keep_first: self.keep_first, steps: self.steps };
         let found = methods::saliency(cx.subject(&prompt.ids)?, aim, &mut |done, of| cx.tick(done, of))?;
         Ok(Output {
             tokens: Array::vector(Dim::Pos, prompt.words),
@@ -162,14 +166,14 @@ impl View for Saliency {
         ])
         .title(format!("What matters for {what} at position {}", output.position))
         .caption(format!(
-            "It is {:.3}, and {:.3} with the baseline in place of all tokens. Red raises it, blue lowers it. Integrated \
+            "It is {:.3}, and {:.3} with the baseline in place of the tokens. Red raises it, blue lowers it. Integrated \
              gradients sum to the difference{}, after {} gradients.",
             output.value,
             output.baseline_value,
             output.completeness_error.map_or_else(String::new, |error| format!(" up to {:.2} %", 100.0 * error)),
             output.steps
         ))
-        .caveat("All scores but the gradient's norm depend on the baseline, which is no text.")
+        .caveat("All scores but the gradient's norm depend on the baseline.")
         .into()
     }
 }

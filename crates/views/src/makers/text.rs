@@ -248,12 +248,11 @@ impl Maker for Text {
             return Ok(Made::Whole(evaluation));
         }
         let known = folder.tokenizer()?;
-        let files = match &known {
-            Some(files) => files.clone(),
-            None => {
-                place.tell(&News::Told(&format!("learning {} tokens from {} texts", self.vocab, split.train.len())));
-                bpe::learn(&split.train, self.vocab)?
-            }
+        let files = if let Some(files) = &known {
+            files.clone()
+        } else {
+            place.tell(&News::Told(&format!("learning {} tokens from {} texts", self.vocab, split.train.len())));
+            bpe::learn(&split.train, self.vocab)?
         };
         let tokenizer = files.tokenizer()?;
         let (train, held_out) = (bpe::encode(&tokenizer, &split.train)?, bpe::encode(&tokenizer, &split.held_out)?);

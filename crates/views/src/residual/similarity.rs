@@ -16,9 +16,9 @@ use crate::{Cx, PromptRef, Result, View, Why, layers};
 /// they strengthen what is there, 0: they add something new, below 0: they erase); and the attention's share of the
 /// block's update.
 ///
-/// The share is by projection: of the update u = attn_out + mlp_out, the attention writes attn_out·u / u·u and the
-/// feed-forward layer mlp_out·u / u·u. The two sum to 1; one that is below 0 works against the sum, the other is then
-/// above 1.
+/// The share is by projection: of the update `u = attn_out + mlp_out`, the attention writes `attn_out·u / u·u` and
+/// the feed-forward layer `mlp_out·u / u·u`. The two sum to 1; one that is below 0 works against the sum, the other is
+/// then above 1.
 ///
 /// Caveat: a few coordinates of huge size, which many networks have, dominate cosines; two layers may look alike only
 /// because these stay.
