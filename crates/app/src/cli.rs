@@ -188,7 +188,8 @@ fn one_view(view: &AnyView) -> Command {
     };
     let command = if view.needs_network { command.arg(edits()) } else { command };
     let command = if compares { command } else { command.arg(against(prompt.is_some())) };
-    json_flag(command).arg(output("Write to a file: FILE.json, .csv, .svg, .png or .html").conflicts_with("json"))
+    let forms = "Write to a file: FILE.json, .txt, .csv, .svg, .png or .html; may be repeated";
+    json_flag(command).arg(output(forms).action(ArgAction::Append).conflicts_with("json"))
 }
 
 /// One subcommand for each recipe.

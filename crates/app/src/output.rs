@@ -16,6 +16,7 @@ use crate::failure::usage_error;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
     Json,
+    Txt,
     Csv,
     Svg,
     Png,
@@ -28,12 +29,13 @@ impl Form {
         let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
         Ok(match ending.as_str() {
             "json" => Self::Json,
+            "txt" => Self::Txt,
             "csv" => Self::Csv,
             "svg" => Self::Svg,
             "png" => Self::Png,
             "html" | "htm" => Self::Html,
             _ => {
-                let why = "the ending says the form: .json, .csv, .svg, .png or .html";
+                let why = "the ending says the form: .json, .txt, .csv, .svg, .png or .html";
                 return Err(usage_error(format!("{}: {why}", path.display())));
             }
         })
@@ -54,6 +56,7 @@ pub(crate) fn write(path: &Path, form: Form, answer: &dyn Answer, figure: &Figur
             answer.write_json(&mut buffered).map_err(|error| in_file(path, error))?;
             buffered.write_all(b"\n").and_then(|()| buffered.flush()).map_err(|error| in_file(path, error))?;
         }
+        Form::Txt => file.write(render::text(figure, &TextStyle::default()).as_bytes())?,
         Form::Csv => file.write(render::csv(figure).as_bytes())?,
         Form::Svg => file.write(render::svg(figure).as_bytes())?,
         Form::Png => file.write(&render::png(figure))?,

@@ -74,7 +74,7 @@ fn token_ids_are_compared_with_token_ids() {
     assert_eq!(both["b"], json(&["view", "next_tokens", &model, "--tokens", "3,5,9", "--json"]));
     fails(
         &["view", "next_tokens", &model, "--tokens", "3,5,7", "--against", "abc"],
-        1,
+        2,
         &["`abc` is neither a model nor token ids"],
     );
 }
@@ -99,13 +99,13 @@ fn the_view_two_does_the_same() {
     let by_name = [&question[..], &["--view", "logit_lens", "--parameters", r#"{"k": 2}"#, "--json"]].concat();
     assert_eq!(json(&by_flag), json(&by_name));
     let with = |view: &'static str, expected: &[&str]| {
-        fails(&[&question[..], &["--view", view]].concat(), 1, expected);
+        fails(&[&question[..], &["--view", view]].concat(), 2, expected);
     };
     with("lens", &["there is no view `lens`", "logit_lens"]);
     with("two", &["compares other views"]);
-    fails(&[&question[..], &["--view", "logit_lens", "--parameters", r#"{"kk": 2}"#]].concat(), 1, &["kk"]);
+    fails(&[&question[..], &["--view", "logit_lens", "--parameters", r#"{"kk": 2}"#]].concat(), 2, &["kk"]);
     fails(&[&question[..], &["--view", "logit_lens", "--parameters", "2"]].concat(), 2, &["a JSON object"]);
-    fails(&["view", "two", path(&folder), "--view", "logit_lens", "--against", "x"], 1, &["without a prompt"]);
+    fails(&["view", "two", path(&folder), "--view", "logit_lens", "--against", "x"], 2, &["without a prompt"]);
 }
 
 #[test]

@@ -12,7 +12,8 @@ use kernels::{Cpu, Naive};
 use methods::{Aim, Blank, Saliency, Subject, saliency};
 use support::Golden;
 
-const AIM: Aim = Aim { target: Some(17), against: Some(40), pos: -1, baseline: Blank::Zero, keep_first: false, steps: 400 };
+const AIM: Aim =
+    Aim { target: Some(17), against: Some(40), pos: -1, baseline: Blank::Zero, keep_first: false, steps: 400 };
 
 fn of(model: &dyn Model, tokens: &[u32], edits: &[Edit], aim: Aim) -> Saliency {
     saliency(Subject { model, tokens, edits, memory: None }, aim, &mut |_, _| Ok(())).unwrap()

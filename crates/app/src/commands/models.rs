@@ -36,14 +36,13 @@ pub(super) fn run(matches: &ArgMatches) -> Result<()> {
     if matches.get_flag("json") {
         return output::print_json(&told);
     }
-    if told.is_empty() {
+    if told.iter().all(|model| model.model.starts_with("zoo:")) {
         let folder = store::models_folder();
         eprintln!(
             "no models in {} or in the cache of Hugging Face's tools. Name one of the hub to fetch it: pellucid card \
              hf:OWNER/NAME; or a file: pellucid card FILE.gguf",
             folder.display()
         );
-        return Ok(());
     }
     let architecture = |model: &Told| model.architecture.clone().or_else(|| model.problem.clone()).unwrap_or_default();
     let table = Table::new(Dim::Row)

@@ -20,9 +20,7 @@ pub(super) fn run(name: &str, matches: &ArgMatches, all: &[AnyView]) -> Result<(
         return Err(usage_error(format!("there is no view `{name}`")));
     };
     // Everything that can be wrong without the model comes before the model is opened.
-    let file = matches.get_one::<PathBuf>("output");
-    let form = file.map(|path| Form::of(path)).transpose()?;
-    file.map_or(Ok(()), |path| output::check_place(path))?;
+    let files = files(matches)?;
     let named_edits = edits(matches)?;
     let mut edits = named_edits.clone();
     let parameters = parameters(&view.schema());
@@ -38,7 +36,7 @@ pub(super) fn run(name: &str, matches: &ArgMatches, all: &[AnyView]) -> Result<(
     let encoding = prompts.map_or_else(Encoding::default, |_| input::encoding(matches));
     let limit = memory::run_limit(model::limit(matches));
     load_edits(&opened, &mut edits, encoding, limit).map_err(|error| model::name_damage(&opened, error))?;
-    let for_people = file.is_none() && !matches.get_flag("json");
+    let for_people = files.is_empty() && !matches.get_flag("json");
     let waiting = Waiting::new(for_people && std::io::stdout().is_terminal());
     let others = |reference: &str| -> views::Result<Option<Other>> {
         if !model::is_reference(reference) {
@@ -70,14 +68,22 @@ pub(super) fn run(name: &str, matches: &ArgMatches, all: &[AnyView]) -> Result<(
     let provenance: Vec<String> = [opened.file().name(), shown].into_iter().chain(changed).collect();
     figure.about_mut().provenance =
         provenance.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ");
-    match (file, form) {
-        (Some(path), Some(form)) => {
-            output::write(path, form, &*answer, &figure)?;
-            eprintln!("wrote {}", path.display());
-            Ok(())
-        }
-        _ => output::print_figure(&figure, &colours::style(matches)),
+    if files.is_empty() {
+        return output::print_figure(&figure, &colours::style(matches));
     }
+    for (path, form) in files {
+        output::write(path, form, &*answer, &figure)?;
+        eprintln!("wrote {}", path.display());
+    }
+    Ok(())
+}
+
+/// The files to write; each must have a form, and a place that can be written to.
+fn files(matches: &ArgMatches) -> Result<Vec<(&PathBuf, Form)>> {
+    let paths = matches.get_many::<PathBuf>("output").into_iter().flatten();
+    let files = paths.map(|path| Ok((path, Form::of(path)?))).collect::<Result<Vec<_>>>()?;
+    files.iter().try_for_each(|(path, _)| output::check_place(path))?;
+    Ok(files)
 }
 
 /// The edits that were given, not loaded yet.

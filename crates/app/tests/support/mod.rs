@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub, reason = "a test may; each test file uses its own share")]
 
+pub mod snapshot;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -18,6 +20,18 @@ pub fn root() -> PathBuf {
 /// A golden network: `config.json` and `model.safetensors`, no tokenizer.
 pub fn golden(name: &str) -> String {
     root().join("tests/golden").join(name).to_str().unwrap().to_owned()
+}
+
+/// SmolLM2, if it has been fetched. On CI it has to be.
+pub fn smollm2() -> Option<String> {
+    let path = root().join("models/SmolLM2-135M-Instruct.Q4_1.gguf");
+    if path.is_file() {
+        return Some(path.to_str().unwrap().to_owned());
+    }
+    let excused = std::env::var_os("PELLUCID_WITHOUT_MODELS").is_some();
+    assert!(excused || std::env::var_os("CI").is_none(), "{} is missing: ./run models fetches it", path.display());
+    println!("left out: {} is missing; ./run models fetches it", path.display());
+    None
 }
 
 /// What a run of the program left.

@@ -66,9 +66,9 @@ fn default_draws() -> usize {
 /// Both circuits in tokens, the positional part, and compositions with every head of earlier layers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Output {
-    /// The head's layer.
+    /// The layer of the head.
     pub layer: usize,
-    /// The head.
+    /// The head that was asked about.
     pub head: usize,
     /// Ids of the tokens that look, of the pairs with the highest QK scores in falling order, [k].
     pub qk_dst_ids: Array<u32>,

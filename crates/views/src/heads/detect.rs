@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Cx, Error, PromptRef, Result, View, Why};
 
-/// Which heads are induction, previous-token, duplicate-token or first-token heads, or follow any given pattern.
+/// Which heads are of a known kind, such as induction heads, or attend as a given pattern does.
 ///
-/// Every head of the network gets a score of each kind, and the strongest are listed. The four kinds are scored by mean
+/// Every head of the network gets a score of each kind, and the strongest are listed. Four kinds (induction, previous
+/// token, duplicate token, first token) are scored by mean
 /// attention, 0 to 1, as in the view `pattern`: induction on a random text given twice, the others on the prompt. Without
 /// a prompt all are scored on the random text, where nothing but repetition can be found.
 ///

@@ -178,11 +178,7 @@ impl View for PromotedTokens {
         if output.sum_error.is_empty() {
             return neuron.title(title).caption(caption).caveat(caveat).into();
         }
-        Group::new([neuron.caption(caption).into(), prediction(output)])
-            .title(title)
-            .caption(caption)
-            .caveat(caveat)
-            .into()
+        Group::new([neuron.into(), prediction(output)]).title(title).caption(caption).caveat(caveat).into()
     }
 }
 

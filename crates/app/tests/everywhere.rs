@@ -1,0 +1,78 @@
+//! Every view on every network that ships and on SmolLM2, in every form; what it says is compared with `snapshots`.
+
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+mod support;
+
+use serde_json::Value;
+use support::snapshot::check;
+use support::{json, run, smollm2};
+use tempfile::tempdir;
+use views::{AnyView, VIEWS};
+
+/// Some of it is said twice, so that heads which look back have something to find.
+const PROMPT: &str = "the House of Representatives and the House of";
+
+/// The question with everything that a view cannot do without.
+fn question<'a>(view: &AnyView, model: &'a str) -> Vec<&'a str> {
+    let schema = view.schema();
+    let schema = schema.as_value();
+    let required = |name: &str| schema["required"].as_array().into_iter().flatten().any(|known| known == name);
+    let mut question = vec!["view", view.name, model];
+    if !schema["properties"]["prompt"].is_null() {
+        question.extend(["--prompt", PROMPT]);
+    }
+    for (flag, value) in [
+        ("--layer", "1"),
+        ("--head", "1"),
+        ("--neuron", "7"),
+        ("--view", "logit_lens"),
+        ("--against", "the House of Commons and the House of"),
+    ] {
+        if required(&flag[2..]) {
+            question.extend([flag, value]);
+        }
+    }
+    question
+}
+
+/// Asks every view that the network allows, in all forms at once.
+fn ask_everything(name: &str, model: &str) {
+    let place = tempdir().unwrap();
+    let card = json(&["card", model, "--json"]);
+    for view in VIEWS {
+        let file = |ending: &str| place.path().join(format!("{}.{ending}", view.name)).to_str().unwrap().to_owned();
+        let files = ["json", "txt", "csv", "svg", "png", "html"].map(file);
+        let question = [question(view, model), files.iter().flat_map(|file| ["-o", file]).collect()].concat();
+        let ran = run(&question);
+        if ran.status != 0 {
+            let has_no_neurons = card["d_mlp"].is_null() && view.name == "promoted_tokens";
+            assert!(has_no_neurons && ran.stderr.contains("cannot be asked"), "{name}: {}", ran.stderr);
+            continue;
+        }
+        let [document, text, csv, svg, png, html] = files.map(|file| std::fs::read(file).unwrap());
+        let [text, csv, svg, html] = [text, csv, svg, html].map(|file| String::from_utf8(file).unwrap());
+        check(&format!("{name}_{}.txt", view.name), &text);
+        assert!(serde_json::from_slice::<Value>(&document).unwrap().is_object(), "{}", view.name);
+        assert!(csv.lines().count() > 1 && csv.contains(','), "{}", view.name);
+        assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"), "{}", view.name);
+        assert!(png.starts_with(b"\x89PNG") && png.len() > 1000, "{}", view.name);
+        assert!(html.contains("<svg") && html.trim_end().ends_with("</html>"), "{}", view.name);
+    }
+}
+
+#[test]
+fn networks_that_ship() {
+    for network in json(&["models", "--json"]).as_array().unwrap() {
+        let model = network["model"].as_str().unwrap();
+        if let Some(name) = model.strip_prefix("zoo:") {
+            ask_everything(name, model);
+        }
+    }
+}
+
+#[test]
+fn a_model_that_is_in_use() {
+    let Some(model) = smollm2() else { return };
+    ask_everything("smollm2", &model);
+}
