@@ -20,7 +20,7 @@ fn locate(reference: &str) -> Result<Source> {
         let mut arrivals = Arrivals::new();
         Ok(store::resolve(reference, &mut |arriving| arrivals.tell(arriving))?)
     };
-    if Path::new(reference).exists() || reference.contains(['/', '\\', ':', '@']) {
+    if reference.is_empty() || Path::new(reference).exists() || reference.contains(['/', '\\', ':', '@']) {
         return resolve(reference);
     }
     let is_called = |model: &store::Found| model.name == reference || Path::new(&model.reference).ends_with(reference);

@@ -1,7 +1,7 @@
 //! Whatever makes or changes a network.
 //!
-//! [`corpus`] reads texts and keeps some of them aside, [`bpe`] learns a tokenizer from the others, [`network`] says
-//! what is to be trained, [`train`] trains it in a [`folder`] that an interrupted training goes on from. [`evaluate`]
+//! [`corpus`] reads texts and keeps some of them aside, [`bpe`] learns a tokenizer from the others, [`Network`] says
+//! what is to be trained, [`train`] trains it in a [`Folder`] that an interrupted training goes on from. [`evaluate`]
 //! measures what came out, [`ngram`] what a table of counts would have reached.
 //!
 //! Invariants: every bit of a result follows from the recipe, the texts and the seed, whatever the number of threads

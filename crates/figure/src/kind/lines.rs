@@ -144,6 +144,12 @@ impl Lines {
         }
     }
 
+    /// Whether places along x are counted, so that none lies between two whole numbers.
+    pub(crate) fn counts(&self) -> bool {
+        let whole = |x: &Array<f64>| x.data().iter().all(|x| x.fract() == 0.0);
+        self.x_scale == Scale::Linear && self.x.as_ref().is_none_or(whole)
+    }
+
     /// The heights that the y axis has to hold.
     pub(crate) fn heights(&self) -> Vec<f64> {
         if let Some(ends) = self.y_domain {

@@ -74,14 +74,19 @@ impl Numeric {
     /// At most about `most` round numbers between the ends.
     pub(crate) fn ticks(&self, most: usize) -> Vec<Tick> {
         match self.scale {
-            Scale::Linear => self.linear_ticks(most.max(2)),
+            Scale::Linear => self.linear_ticks(most.max(2), 0.0),
             Scale::Log => self.log_ticks(most.max(2)),
         }
     }
 
-    fn linear_ticks(&self, most: usize) -> Vec<Tick> {
+    /// The same for what is counted: whole numbers only.
+    pub(crate) fn whole_ticks(&self, most: usize) -> Vec<Tick> {
+        self.linear_ticks(most.max(2), 1.0)
+    }
+
+    fn linear_ticks(&self, most: usize, least_step: f64) -> Vec<Tick> {
         let width = self.high - self.low;
-        let step = round_step(width / most as f64);
+        let step = round_step(width / most as f64).max(least_step);
         let first = (self.low / step - 1e-9).ceil();
         let decimals = (-step.log10().floor()).clamp(0.0, 12.0) as usize;
         (0..=most * 2)
@@ -102,7 +107,7 @@ impl Numeric {
         if last - first < 1 {
             // Less than two whole powers: mark round numbers between them.
             let inner = Numeric { scale: Scale::Linear, low: 10_f64.powf(self.low), high: 10_f64.powf(self.high) };
-            let ticks = inner.linear_ticks(most.min(5));
+            let ticks = inner.linear_ticks(most.min(5), 0.0);
             let value = |tick: &Tick| inner.low + tick.place * (inner.high - inner.low);
             return ticks.iter().map(|t| Tick { place: place(value(t).log10()), name: t.name.clone() }).collect();
         }

@@ -200,7 +200,7 @@ fn prediction(output: &Output) -> Figure {
         let cell = |layer: usize| {
             let i = layer * k + nth;
             let (neuron, size) = (output.sub_neurons.data()[i], output.sub_sizes.data()[i]);
-            format!("{neuron} {:?} {size:.2}", output.sub_promotes.data()[i])
+            format!("{neuron}: {} {size:.2}", output.sub_promotes.data()[i])
         };
         table = table.words(format!("{}. sub-update", nth + 1), (0..layers).map(cell));
     }

@@ -26,9 +26,9 @@ pub struct Induction;
 
 const VOCABULARY: usize = 64;
 const CONTEXT: usize = 128;
-const STEPS: u64 = 1600;
+const STEPS: u64 = 3000;
 /// Steps between measurements.
-const EVERY: u64 = 25;
+const EVERY: u64 = 50;
 /// The stream of chance that texts are drawn from.
 const TEXT: u64 = 1 << 40;
 /// Networks of each kind.

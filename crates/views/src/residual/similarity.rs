@@ -111,9 +111,9 @@ fn curves(output: &Output) -> Figure {
     Lines::new(heights)
         .series(Guide::default().ticks([
             "before and after",
-            "attention with the stream",
-            "feed-forward layer with the stream",
-            "attention's share of the update",
+            "attention and stream",
+            "feed-forward and stream",
+            "attention's share",
         ]))
         .x_axis(Guide::new("layer"))
         .y_label("median over positions")

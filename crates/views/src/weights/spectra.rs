@@ -134,7 +134,7 @@ impl View for Spectra {
         Group::new([curves, table(output)])
             .title("Spectra of the weight matrices")
             .caption(
-                "Alpha is the exponent of the tail of the eigenvalues of WᵀW: 2 to 6 is usual in trained layers. \
+                "Alpha is the exponent of the tail of the squared singular values: 2 to 6 is usual in trained layers. \
                  Outliers are singular values beyond those of noise.",
             )
             .caveat("An exponent is a fit: it means little where D is large or the tail is short.")

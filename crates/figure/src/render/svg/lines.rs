@@ -57,7 +57,7 @@ pub(super) fn draw(figure: &Lines, room: f64) -> Canvas {
 /// The names of places where they have names, else round numbers.
 fn x_ticks(figure: &Lines, places: usize, x: &Numeric) -> Vec<Tick> {
     if figure.x_axis.ticks.is_empty() {
-        return x.ticks(8);
+        return if figure.counts() { x.whole_ticks(8) } else { x.ticks(8) };
     }
     let name = |i: usize| fit(&visible_token(&figure.x_axis.name(i)), 10.5, Face::Regular, 90.0);
     let stride = places.div_ceil(60).max(1);

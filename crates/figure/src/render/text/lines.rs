@@ -58,7 +58,8 @@ pub(super) fn draw(figure: &Lines, style: &TextStyle) -> Block {
 /// The names of places where they have names, else round numbers.
 fn x_ticks(figure: &Lines, places: usize, x: &Numeric, columns: usize) -> Vec<Tick> {
     if figure.x_axis.ticks.is_empty() {
-        return x.ticks((columns / 10).max(2));
+        let most = (columns / 10).max(2);
+        return if figure.counts() { x.whole_ticks(most) } else { x.ticks(most) };
     }
     let name = |i: usize| clipped(&visible_token(&figure.x_axis.name(i)), 12);
     let widest = (0..places.min(1000)).map(|i| width(&name(i))).max().unwrap_or(1);
