@@ -25,6 +25,7 @@ pub(crate) fn command(views: &'static [AnyView]) -> Command {
         .disable_help_subcommand(true)
         .args(global())
         .subcommands([
+            open(),
             json_flag(Command::new("models").about("Lists the models on this machine")),
             json_flag(Command::new("views").about("Lists the questions that can be asked, or explains one"))
                 .arg(Arg::new("NAME").help("The view to explain")),
@@ -112,6 +113,40 @@ fn against(takes_prompt: bool) -> Arg {
 
 fn output(forms: &'static str) -> Arg {
     Arg::new("output").short('o').long("output").value_name("FILE").value_parser(value_parser!(PathBuf)).help(forms)
+}
+
+fn open() -> Command {
+    Command::new("open")
+        .about("Opens the workbench: views side by side in the browser")
+        .long_about(
+            "Opens the workbench in the browser: views of a network side by side, where what is selected in one is seen \
+             in all. The address that it prints is good on this machine only and holds a token; Ctrl-C ends it.",
+        )
+        .args([
+            Arg::new("MODEL").help("The model to begin with [default: zoo:talk]"),
+            Arg::new("prompt")
+                .long("prompt")
+                .value_name("TEXT")
+                .action(ArgAction::Append)
+                .allow_hyphen_values(true)
+                .help("A prompt to begin with; a second one is compared with it"),
+            Arg::new("workspace")
+                .long("workspace")
+                .value_name("FILE")
+                .value_parser(value_parser!(PathBuf))
+                .help("A workspace to begin with"),
+            Arg::new("port")
+                .long("port")
+                .value_name("N")
+                .value_parser(value_parser!(u16))
+                .help("The port [default: any that is free]"),
+            Arg::new("cache")
+                .long("cache")
+                .value_name("DIR")
+                .value_parser(value_parser!(PathBuf))
+                .help("Where answers are kept [default: pellucid/artifacts in the user's cache folder]"),
+            Arg::new("no-browser").long("no-browser").action(ArgAction::SetTrue).help("Print the address only"),
+        ])
 }
 
 fn capture() -> Command {

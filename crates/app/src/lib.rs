@@ -18,6 +18,7 @@ mod output;
 mod parameters;
 mod points;
 mod prose;
+mod serve;
 mod waiting;
 
 use std::process::ExitCode;

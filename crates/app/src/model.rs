@@ -47,12 +47,39 @@ pub(crate) fn open(matches: &ArgMatches) -> Result<Opened> {
 
 /// Opens a model by its reference, ready to run.
 pub(crate) fn open_named(reference: &str, matches: &ArgMatches) -> Result<Opened> {
-    let backend: Arc<dyn Backend> = match matches.get_one::<String>("backend").map(String::as_str) {
-        Some("naive") => Arc::new(Naive),
-        _ => Arc::new(Cpu::new()),
-    };
-    let budget = memory::weights_budget(limit(matches));
-    Ok(Opened::new(locate(reference)?.open()?, backend, budget))
+    Opener::of(matches).open(reference)
+}
+
+/// How models are opened: what `--backend` and `--memory` say.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Opener {
+    is_naive: bool,
+    memory: Option<u64>,
+}
+
+impl Opener {
+    pub(crate) fn of(matches: &ArgMatches) -> Self {
+        let is_naive = matches.get_one::<String>("backend").is_some_and(|name| name == "naive");
+        Self { is_naive, memory: limit(matches) }
+    }
+
+    /// Opens a model by its reference, ready to run.
+    pub(crate) fn open(&self, reference: &str) -> Result<Opened> {
+        Ok(self.open_with_checkpoints(reference)?.0)
+    }
+
+    /// The same, with the steps of which its training left checkpoints.
+    pub(crate) fn open_with_checkpoints(&self, reference: &str) -> Result<(Opened, Vec<u64>)> {
+        let backend: Arc<dyn Backend> = if self.is_naive { Arc::new(Naive) } else { Arc::new(Cpu::new()) };
+        let source = locate(reference)?;
+        let opened = Opened::new(source.open()?, backend, memory::weights_budget(self.memory));
+        Ok((opened, source.checkpoints()))
+    }
+
+    /// Bytes that a pass may take.
+    pub(crate) fn run_limit(&self) -> Option<u64> {
+        memory::run_limit(self.memory)
+    }
 }
 
 /// Whether a text that may be a prompt as well is the reference of a model: `zoo:` and `hf:` are, and what exists.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
 use crate::axis::Axis;
+use crate::detached;
 use crate::number::{Element, Read, Written};
 
 /// An array with named axes: `data` is row-major, the last axis runs fastest.
@@ -200,6 +201,14 @@ impl<T: Element> Serialize for Array<T> {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_seq(self.0.iter().map(Written))
             }
+        }
+        if let Some(reference) = detached::take(&self.data) {
+            let mut form = serializer.serialize_struct("Array", 4)?;
+            form.serialize_field("dims", &self.dims)?;
+            form.serialize_field("shape", &self.shape)?;
+            form.serialize_field("dtype", T::NAME)?;
+            form.serialize_field("ref", &reference)?;
+            return form.end();
         }
         let mut form = serializer.serialize_struct("Array", 3)?;
         form.serialize_field("dims", &self.dims)?;

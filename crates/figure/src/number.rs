@@ -23,6 +23,9 @@ pub trait Element: Clone + PartialEq + fmt::Debug {
 
     /// The element's name in the name of an array's schema.
     const NAME: &'static str;
+
+    /// Adds the element's bytes, little-endian; nothing where elements have no fixed size.
+    fn add_bytes(&self, bytes: &mut Vec<u8>) -> Option<()>;
 }
 
 /// The f64 whose shortest decimal form is the shortest decimal form of `value`.
@@ -98,6 +101,11 @@ impl Element for f64 {
     fn schema(_: &mut SchemaGenerator) -> Schema {
         float_schema()
     }
+
+    fn add_bytes(&self, bytes: &mut Vec<u8>) -> Option<()> {
+        bytes.extend(self.to_le_bytes());
+        Some(())
+    }
 }
 
 impl Element for f32 {
@@ -114,11 +122,16 @@ impl Element for f32 {
     fn schema(_: &mut SchemaGenerator) -> Schema {
         float_schema()
     }
+
+    fn add_bytes(&self, bytes: &mut Vec<u8>) -> Option<()> {
+        bytes.extend(self.to_le_bytes());
+        Some(())
+    }
 }
 
 /// Elements that serde writes as arrays need them already.
 macro_rules! plain {
-    ($type:ty, $name:literal) => {
+    ($type:ty, $name:literal, $add_bytes:expr) => {
         impl Element for $type {
             const NAME: &'static str = $name;
 
@@ -133,13 +146,23 @@ macro_rules! plain {
             fn schema(generator: &mut SchemaGenerator) -> Schema {
                 generator.subschema_for::<$type>()
             }
+
+            fn add_bytes(&self, bytes: &mut Vec<u8>) -> Option<()> {
+                $add_bytes(self, bytes)
+            }
         }
     };
 }
 
-plain!(u32, "u32");
-plain!(i64, "i64");
-plain!(String, "string");
+plain!(u32, "u32", |x: &u32, bytes: &mut Vec<u8>| {
+    bytes.extend(x.to_le_bytes());
+    Some(())
+});
+plain!(i64, "i64", |x: &i64, bytes: &mut Vec<u8>| {
+    bytes.extend(x.to_le_bytes());
+    Some(())
+});
+plain!(String, "string", |_, _| None);
 
 /// An element in serde's own terms, for fields and sequences.
 pub(crate) struct Written<'a, T>(pub(crate) &'a T);

@@ -33,6 +33,18 @@ impl Source {
     }
 }
 
+impl Source {
+    /// The steps of which the training that made it left checkpoints, in order.
+    pub fn checkpoints(&self) -> Vec<u64> {
+        let mut steps = match &self.0 {
+            Kind::Path(folder) | Kind::Checkpoint { folder, .. } => steps_in(folder),
+            Kind::Zoo { network, .. } => network.steps(),
+        };
+        steps.sort_unstable();
+        steps
+    }
+}
+
 impl From<PathBuf> for Source {
     fn from(path: PathBuf) -> Self {
         Self(Kind::Path(path))

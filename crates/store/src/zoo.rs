@@ -42,7 +42,7 @@ impl Shipped {
     }
 
     /// The steps of which there is a checkpoint.
-    fn steps(&self) -> Vec<u64> {
+    pub(crate) fn steps(&self) -> Vec<u64> {
         let names = self.files.iter().filter_map(|(path, _)| path.strip_prefix("checkpoints/"));
         names.filter_map(step_of).collect()
     }

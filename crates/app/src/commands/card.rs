@@ -6,12 +6,13 @@ use engine::tokenizer::Description;
 use serde::Serialize;
 use serde_json::Value;
 use store::ModelFile;
+use views::Opened;
 
 use crate::{model, output};
 
 /// A model's card: its JSON form is fixed. What is not known is null.
 #[derive(Serialize)]
-struct Card {
+pub(crate) struct Card {
     name: String,
     family: &'static str,
     parameters: u64,
@@ -30,11 +31,11 @@ struct Card {
     training: Option<String>,
 }
 
-pub(super) fn run(matches: &ArgMatches) -> Result<()> {
-    let opened = model::open_to_describe(matches)?;
+/// The card of a model.
+pub(crate) fn of(opened: &Opened) -> Result<Card> {
     let (file, spec) = (opened.file(), opened.model()?.spec());
     let sizes = &spec.sizes;
-    let card = Card {
+    Ok(Card {
         name: file.name(),
         family: spec.family,
         parameters: spec.parameter_count(),
@@ -51,7 +52,11 @@ pub(super) fn run(matches: &ArgMatches) -> Result<()> {
         licence: file.licence(),
         source: file.source(),
         training: file.training(),
-    };
+    })
+}
+
+pub(super) fn run(matches: &ArgMatches) -> Result<()> {
+    let card = of(&model::open_to_describe(matches)?)?;
     if matches.get_flag("json") {
         return output::print_json(&card);
     }

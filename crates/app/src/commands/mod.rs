@@ -2,9 +2,10 @@
 
 mod bench;
 mod capture;
-mod card;
+pub(crate) mod card;
 mod models;
 mod objective;
+mod open;
 mod points;
 mod reproduce;
 mod train;
@@ -19,6 +20,7 @@ use ::views::AnyView;
 /// Does what the command line asks for.
 pub(crate) fn run(matches: &ArgMatches, all: &'static [AnyView]) -> Result<()> {
     match matches.subcommand() {
+        Some(("open", matches)) => open::run(matches, all),
         Some(("models", matches)) => models::run(matches),
         Some(("views", matches)) => views::run(matches, all),
         Some(("points", matches)) => points::run(matches),

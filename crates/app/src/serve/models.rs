@@ -1,0 +1,98 @@
+//! Models that the page has opened.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::Result;
+use serde::Serialize;
+use serde_json::Value;
+use store::ModelFile;
+use views::{AnyView, Opened};
+
+use crate::commands::card::{self, Card};
+use crate::model::Opener;
+use crate::points::{self, Told};
+
+/// A model, open for any number of questions at once.
+pub(super) struct Served {
+    pub(super) opened: Opened,
+    pub(super) about: About,
+    /// SHA-256 of the weights.
+    pub(super) digest: String,
+}
+
+/// What the page is told of a model.
+#[derive(Serialize)]
+pub(super) struct About {
+    /// What jobs call it by.
+    id: String,
+    reference: String,
+    name: String,
+    card: Option<Card>,
+    /// Why there is no network, where there is none.
+    problem: Option<String>,
+    points: Vec<Told>,
+    checkpoints: Vec<u64>,
+    /// For each view, why it cannot be asked; null where it can.
+    fits: serde_json::Map<String, Value>,
+}
+
+impl About {
+    fn of(reference: &str, opened: &Opened, checkpoints: Vec<u64>, views: &[AnyView]) -> Self {
+        let network = opened.model();
+        let spec = network.as_ref().ok().map(|model| model.spec());
+        let why = |view: &AnyView| match spec {
+            _ if !view.needs_network => Value::Null,
+            Some(spec) => view.fits(spec).err().map_or(Value::Null, |why| why.to_string().into()),
+            None => "no network is known for these files".into(),
+        };
+        Self {
+            id: reference.to_owned(),
+            reference: reference.to_owned(),
+            name: opened.file().name(),
+            card: card::of(opened).ok(),
+            problem: network.as_ref().err().map(ToString::to_string),
+            points: spec.map(points::told).unwrap_or_default(),
+            checkpoints,
+            fits: views.iter().map(|view| (view.name.to_owned(), why(view))).collect(),
+        }
+    }
+}
+
+/// Every model that was opened, by its reference.
+pub(super) struct Models {
+    opener: Opener,
+    views: &'static [AnyView],
+    opened: Mutex<Vec<Arc<Served>>>,
+}
+
+impl Models {
+    pub(super) fn new(opener: Opener, views: &'static [AnyView]) -> Self {
+        Self { opener, views, opened: Mutex::new(Vec::new()) }
+    }
+
+    pub(super) fn opener(&self) -> &Opener {
+        &self.opener
+    }
+
+    pub(super) fn list(&self) -> Vec<Arc<Served>> {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A model that was opened, or is opened now.
+    pub(super) fn open(&self, reference: &str) -> Result<Arc<Served>> {
+        if let Some(known) = self.list().into_iter().find(|served| served.about.id == reference) {
+            return Ok(known);
+        }
+        let (opened, checkpoints) = self.opener.open_with_checkpoints(reference)?;
+        let about = About::of(reference, &opened, checkpoints, self.views);
+        let digest = ModelFile::weights_sha256(opened.file())?;
+        let served = Arc::new(Served { opened, about, digest });
+        let mut all = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        // Somebody else may have opened it in the meantime; one of the two is enough.
+        if let Some(known) = all.iter().find(|served| served.about.id == reference) {
+            return Ok(known.clone());
+        }
+        all.push(served.clone());
+        Ok(served)
+    }
+}

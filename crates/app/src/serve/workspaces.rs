@@ -1,0 +1,285 @@
+//! What is on the page, as files: versioned YAML without code.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use store::WholeFile;
+
+/// Workspaces that ship with the program.
+const BUILT_IN: &[(&str, &str)] = &[("first-steps", include_str!("first-steps.wb.yaml"))];
+/// A workspace is some pages of text at most.
+const LARGEST: usize = 1 << 20;
+const VERSION: u32 = 1;
+const ENDING: &str = ".wb.yaml";
+
+/// Views side by side, of models and prompts, with what is pinned.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Workspace {
+    version: u32,
+    title: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    notes: String,
+    #[serde(default)]
+    models: Vec<ModelEntry>,
+    #[serde(default)]
+    prompts: Vec<PromptEntry>,
+    #[serde(default)]
+    edits: Vec<EditEntry>,
+    #[serde(default)]
+    views: Vec<ViewEntry>,
+    /// Pins and filters, as the page wrote them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    selection: Option<Value>,
+    /// Steps that are shown one by one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    path: Vec<Step>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ModelEntry {
+    id: String,
+    reference: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PromptEntry {
+    id: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tokens: Option<Vec<u32>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EditEntry {
+    text: String,
+    on: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ViewEntry {
+    id: String,
+    view: String,
+    model: String,
+    #[serde(default)]
+    prompt: Option<String>,
+    #[serde(default)]
+    parameters: serde_json::Map<String, Value>,
+    /// Parameters that take their value from what is pinned.
+    #[serde(default)]
+    follow: serde_json::Map<String, Value>,
+    place: Place,
+}
+
+/// Columns of twelve, and rows of 40 px.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Place {
+    x: u32,
+    y: u32,
+    w: u32,
+    h: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Step {
+    title: String,
+    text: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    show: Option<Value>,
+}
+
+/// What is wrong with a workspace, and in which line if that is known.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Fault {
+    pub(super) why: String,
+    pub(super) line: Option<u64>,
+}
+
+impl Workspace {
+    /// Reads YAML, of which JSON is a part.
+    pub(super) fn read(text: &str) -> Result<Self, Fault> {
+        #[derive(Deserialize)]
+        struct Version {
+            version: u32,
+        }
+        if text.len() > LARGEST {
+            return Err(Fault { why: "a workspace has at most a million characters".into(), line: None });
+        }
+        let fault = |error: &serde_saphyr::Error| {
+            let why = error.without_snippet().to_string();
+            Fault {
+                why: why.lines().next().unwrap_or("no YAML").to_owned(),
+                line: error.location().map(|at| at.line()),
+            }
+        };
+        let Version { version } = serde_saphyr::from_str(text).map_err(|error| fault(&error))?;
+        if version != VERSION {
+            let why = format!("it is of version {version}; this program knows version {VERSION}");
+            return Err(Fault { why, line: None });
+        }
+        let workspace: Self = serde_saphyr::from_str(text).map_err(|error| fault(&error))?;
+        workspace.check().map_err(|why| Fault { why, line: None })?;
+        Ok(workspace)
+    }
+
+    /// Whether views refer to what there is.
+    fn check(&self) -> Result<(), String> {
+        for view in &self.views {
+            if !self.models.iter().any(|model| model.id == view.model) {
+                return Err(format!("view `{}` is of model `{}`, which is not among its models", view.id, view.model));
+            }
+            let unknown = |id: &&String| !self.prompts.iter().any(|prompt| prompt.id == **id);
+            if let Some(id) = view.prompt.as_ref().filter(unknown) {
+                return Err(format!("view `{}` is of prompt `{id}`, which is not among its prompts", view.id));
+            }
+            if view.place.w == 0 || view.place.h == 0 || view.place.x + view.place.w > 12 || view.place.y > 10_000 {
+                return Err(format!("view `{}` lies outside the page: there are 12 columns", view.id));
+            }
+        }
+        match self.prompts.iter().find(|prompt| prompt.text.is_some() == prompt.tokens.is_some()) {
+            Some(prompt) => Err(format!("prompt `{}` needs a text or tokens, one of the two", prompt.id)),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn write(&self) -> Result<String> {
+        Ok(serde_saphyr::to_string(self)?)
+    }
+}
+
+/// A workspace in the list.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Listed {
+    name: String,
+    title: String,
+    builtin: bool,
+}
+
+/// The workspaces in a folder, and those that ship.
+pub(super) struct Workspaces {
+    folder: PathBuf,
+    /// One that lies elsewhere: its name, and its path.
+    file: Option<(String, PathBuf)>,
+}
+
+impl Workspaces {
+    pub(super) fn new(folder: PathBuf, file: Option<PathBuf>) -> Result<Self> {
+        let named = |path: PathBuf| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let name = name.strip_suffix(ENDING).or(name.strip_suffix(".yaml")).unwrap_or(&name).to_owned();
+            (name, path)
+        };
+        let workspaces = Self { folder, file: file.map(named) };
+        if let Some((_, path)) = &workspaces.file {
+            let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
+            let line = |fault: &Fault| fault.line.map_or(String::new(), |line| format!(", line {line}"));
+            Workspace::read(&text)
+                .map_err(|fault| anyhow::anyhow!("{}{}: {}", path.display(), line(&fault), fault.why))?;
+        }
+        Ok(workspaces)
+    }
+
+    /// Where one of this name lies; none for a name that is no plain name.
+    fn place(&self, name: &str) -> Option<PathBuf> {
+        if let Some((known, path)) = &self.file
+            && known == name
+        {
+            return Some(path.clone());
+        }
+        let plain = |c: char| c.is_alphanumeric() || "-_ ".contains(c);
+        let is_name = !name.trim().is_empty() && name.len() <= 100 && name.chars().all(plain);
+        is_name.then(|| self.folder.join(format!("{name}{ENDING}")))
+    }
+
+    /// The text of one.
+    pub(super) fn text(&self, name: &str) -> Option<String> {
+        let place = self.place(name)?;
+        let built_in = || BUILT_IN.iter().find(|(known, _)| *known == name).map(|(_, text)| (*text).to_owned());
+        fs::read_to_string(place).ok().or_else(built_in)
+    }
+
+    /// Keeps one; the error is for the person.
+    pub(super) fn keep(&self, name: &str, workspace: &Workspace) -> Result<()> {
+        let place =
+            self.place(name).context("a name of letters, digits, blanks, - and _ is wanted, at most 100 long")?;
+        if let Some(folder) = place.parent() {
+            fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+        }
+        let mut file = WholeFile::create(&place)?;
+        file.write(workspace.write()?.as_bytes())?;
+        Ok(file.finish()?)
+    }
+
+    pub(super) fn list(&self) -> Vec<Listed> {
+        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        let name_of = |path: &Path| Some(path.file_name()?.to_str()?.strip_suffix(ENDING)?.to_owned());
+        let mut names: Vec<String> = entries.filter_map(|entry| name_of(&entry.path())).collect();
+        names.extend(self.file.iter().map(|(name, _)| name.clone()));
+        names.extend(BUILT_IN.iter().map(|(name, _)| (*name).to_owned()));
+        names.sort();
+        names.dedup();
+        let listed = |name: String| {
+            let title = Workspace::read(&self.text(&name)?).ok()?.title;
+            let builtin = BUILT_IN.iter().any(|(known, _)| *known == name);
+            Some(Listed { name, title, builtin })
+        };
+        names.into_iter().filter_map(listed).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn those_that_ship_are_sound_and_come_back_from_their_own_text() {
+        for (name, text) in BUILT_IN {
+            let workspace = Workspace::read(text).unwrap_or_else(|fault| panic!("{name}: {fault:?}"));
+            let views: Vec<&str> = workspace.views.iter().map(|view| view.view.as_str()).collect();
+            assert!(views.iter().all(|view| views::VIEWS.iter().any(|known| known.name == *view)), "{views:?}");
+            assert_eq!(Workspace::read(&workspace.write().unwrap()).unwrap(), workspace);
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_line() {
+        let fault = |text: &str| Workspace::read(text).unwrap_err();
+        let unknown = fault("version: 1\ntitle: x\ncode: 'rm -rf'\n");
+        assert!(unknown.why.contains("code") && unknown.line == Some(3), "{unknown:?}");
+        assert!(fault("version: 2\ntitle: x\n").why.contains("version 2"));
+        assert!(fault("version: 1\ntitle: [\n").line.is_some());
+        assert!(fault(&"#".repeat(LARGEST + 1)).why.contains("at most"));
+        let view = "version: 1\ntitle: x\nmodels: [{id: a, reference: b}]\nviews:\n- {id: v, view: norms, model: ";
+        assert!(fault(&format!("{view}z, place: {{x: 0, y: 0, w: 1, h: 1}}}}\n")).why.contains("model `z`"));
+        assert!(fault(&format!("{view}a, place: {{x: 9, y: 0, w: 4, h: 1}}}}\n")).why.contains("12 columns"));
+        assert!(
+            fault(&format!("{view}a, prompt: q, place: {{x: 0, y: 0, w: 4, h: 1}}}}\n")).why.contains("prompt `q`")
+        );
+        assert!(fault("version: 1\ntitle: x\nprompts: [{id: p}]\n").why.contains("text or tokens"));
+    }
+
+    #[test]
+    fn names_stay_inside_their_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let workspaces = Workspaces::new(folder.path().join("ws"), None).unwrap();
+        let workspace = Workspace::read("version: 1\ntitle: Mine\n").unwrap();
+        for name in ["", "  ", "..", "../up", "a/b", "a\\b", "/etc/passwd", "x\0", &"n".repeat(101)] {
+            assert!(workspaces.keep(name, &workspace).is_err() && workspaces.text(name).is_none(), "{name}");
+        }
+        workspaces.keep("my own-1", &workspace).unwrap();
+        assert_eq!(Workspace::read(&workspaces.text("my own-1").unwrap()).unwrap(), workspace);
+        let listed = workspaces.list();
+        assert!(listed.contains(&Listed { name: "my own-1".into(), title: "Mine".into(), builtin: false }));
+        assert!(listed.iter().any(|one| one.builtin));
+    }
+}

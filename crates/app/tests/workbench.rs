@@ -1,0 +1,328 @@
+//! The server of the workbench, asked as a browser asks it, and as one should not.
+
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+mod support;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use support::{command, golden};
+use tempfile::TempDir;
+
+/// A server, ended with the test.
+struct Server {
+    process: Child,
+    port: u16,
+    token: String,
+    place: TempDir,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+struct Reply {
+    status: u16,
+    head: String,
+    body: Vec<u8>,
+}
+
+impl Reply {
+    fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&self.body)))
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
+        lines.find_map(|(known, value)| known.eq_ignore_ascii_case(name).then_some(value.trim()))
+    }
+}
+
+fn start(arguments: &[&str]) -> Server {
+    start_in(tempfile::tempdir().unwrap(), arguments)
+}
+
+fn start_in(place: TempDir, arguments: &[&str]) -> Server {
+    let cache = place.path().join("cache");
+    let mut process = command(&[&["open", "--no-browser", "--cache", cache.to_str().unwrap()], arguments].concat())
+        .current_dir(place.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let (address, token) = line.trim().split_once("/?token=").unwrap_or_else(|| panic!("no address: {line}"));
+    let token = token.split('#').next().unwrap().to_owned();
+    let port = address.rsplit(':').next().unwrap().parse().unwrap();
+    Server { process, port, token, place }
+}
+
+impl Server {
+    fn cookie(&self) -> String {
+        format!("pellucid-{}={}", self.port, self.token)
+    }
+
+    fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        stream.set_read_timeout(Some(Duration::from_mins(2))).unwrap();
+        let headers = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect::<Vec<_>>().concat();
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\n{headers}Connection: close\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .unwrap();
+        stream
+    }
+
+    fn raw(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Reply {
+        let mut reply = Vec::new();
+        self.send(method, path, headers, body).read_to_end(&mut reply).unwrap();
+        let end = reply.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+        let head = String::from_utf8(reply[..end].to_vec()).unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        Reply { status, head, body: reply[end + 4..].to_vec() }
+    }
+
+    /// As the page asks.
+    fn ask(&self, method: &str, path: &str, body: &Value) -> Reply {
+        let (host, cookie) = (format!("127.0.0.1:{}", self.port), self.cookie());
+        let headers = [("Host", &*host), ("Cookie", &cookie), ("Content-Type", "application/json")];
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        self.raw(method, path, &headers, &body)
+    }
+
+    fn get(&self, path: &str) -> Reply {
+        self.ask("GET", path, &Value::Null)
+    }
+
+    /// Asks a view and waits until the job has ended.
+    fn job(&self, question: &Value) -> Value {
+        let job = self.ask("POST", "/api/jobs", question);
+        assert_eq!(job.status, 200, "{}", String::from_utf8_lossy(&job.body));
+        let id = job.json()["id"].clone();
+        for _ in 0..600 {
+            let jobs = self.get("/api/jobs?tab=t").json();
+            let found = jobs.as_array().unwrap().iter().find(|job| job["id"] == id).unwrap().clone();
+            if ["done", "failed", "cancelled"].contains(&found["state"].as_str().unwrap()) {
+                return found;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        panic!("job {id} does not end");
+    }
+}
+
+fn question(model: &str, view: &str, parameters: &Value) -> Value {
+    json!({ "model": model, "view": view, "parameters": parameters, "tab": "t" })
+}
+
+#[test]
+fn only_the_page_of_this_server_may_ask() {
+    let server = start(&[]);
+    let (host, cookie) = (format!("127.0.0.1:{}", server.port), server.cookie());
+    let status = |path: &str, headers: &[(&str, &str)]| server.raw("GET", path, headers, "").status;
+    let entrance = server.raw("GET", &format!("/?token={}", server.token), &[("Host", &host)], "");
+    assert_eq!((entrance.status, entrance.header("location")), (303, Some("/")), "the token leaves the address");
+    let set = entrance.header("set-cookie").unwrap();
+    assert!(set.starts_with(&cookie) && set.contains("HttpOnly") && set.contains("SameSite=Strict"), "{set}");
+    let page = server.raw("GET", "/", &[("Host", &host), ("Cookie", &cookie)], "");
+    assert!(page.status == 200 && page.header("content-type").unwrap().starts_with("text/html"));
+    let policy = page.header("content-security-policy").unwrap();
+    assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+    for path in ["/", "/api/state", "/assets/x.js", "/api/events"] {
+        assert_eq!(status(path, &[("Host", &host)]), 401, "{path}");
+        assert_eq!(status(path, &[("Host", "evil.example"), ("Cookie", &cookie)]), 421, "{path}");
+        let foreign = [("Host", &*host), ("Cookie", &cookie), ("Origin", "http://evil.example")];
+        assert_eq!(status(path, &foreign), 403, "{path}");
+    }
+    assert_eq!(status(&format!("/?token={}", "0".repeat(server.token.len())), &[("Host", &host)]), 401);
+    assert_eq!(status("/healthz", &[("Host", &host)]), 200);
+    for path in ["/api/nothing", "/../Cargo.toml", "/assets/../../Cargo.toml", "/api/artifacts/..%2F..%2Fetc"] {
+        assert_eq!(server.get(path).status, 404, "{path}");
+    }
+}
+
+#[test]
+fn answers_are_those_of_the_command_line() {
+    let server = start(&[]);
+    let model = golden("llama");
+    let opened = server.ask("POST", "/api/open", &json!({ "reference": model })).json();
+    assert_eq!((&opened["card"]["n_layers"], &opened["fits"]["logit_lens"]), (&json!(2), &Value::Null));
+    assert!(opened["points"].as_array().unwrap().iter().any(|point| point["name"] == "blocks.1.attn.z"));
+    let parameters = json!({ "prompt": [3, 5, 7, 5, 3] });
+    let mut asked = question(&model, "pattern", &parameters);
+    asked["edits"] = json!(["blocks.0.attn.z[head=1]=zero"]);
+    let job = server.job(&asked);
+    assert_eq!(job["state"], "done", "{job}");
+    let key = job["key"].as_str().unwrap();
+    let by_hand = support::json(&[
+        "view",
+        "pattern",
+        &model,
+        "--tokens",
+        "3,5,7,5,3",
+        "--edit",
+        "blocks.0.attn.z[head=1]=zero",
+        "--json",
+    ]);
+    assert_eq!(server.get(&format!("/api/artifacts/{key}/export.json")).json(), by_hand);
+    let artifact = server.get(&format!("/api/artifacts/{key}")).json();
+    assert_eq!(artifact["figure"]["kind"], "group");
+    assert_eq!(artifact["provenance"]["edits"][0], "blocks.0.attn.z[head=1]=zero");
+    for (form, start) in [("svg", "<svg"), ("csv", ""), ("html", "<!"), ("txt", "")] {
+        let file = server.get(&format!("/api/artifacts/{key}/export.{form}"));
+        assert!(file.status == 200 && file.body.starts_with(start.as_bytes()), "{form}");
+        assert!(file.header("content-disposition").unwrap().contains(&format!("pattern.{form}")));
+    }
+    assert!(server.get(&format!("/api/artifacts/{key}/export.png")).body.starts_with(b"\x89PNG"));
+    assert_eq!(server.get(&format!("/api/artifacts/{key}/export.exe")).status, 404);
+}
+
+#[test]
+fn large_arrays_come_as_raw_numbers_sliced_and_pooled() {
+    let server = start(&[]);
+    let model = "zoo:talk";
+    let ids: Vec<u32> = (0..80).map(|i| i % 60).collect();
+    let parameters = json!({ "prompt": ids, "layer": 1, "head": 2 });
+    let job = server.job(&question(model, "pattern", &parameters));
+    assert_eq!(job["state"], "done", "{job}");
+    let key = job["key"].as_str().unwrap();
+    let artifact = server.get(&format!("/api/artifacts/{key}")).json();
+    assert_eq!(artifact["arrays"][0]["shape"], json!([80, 80]), "{}", artifact["arrays"]);
+    let reference = format!("/api/artifacts/{key}/arrays/0");
+    assert!(artifact["figure"].to_string().contains(&reference));
+    let floats = |reply: &Reply| -> Vec<f32> {
+        reply.body.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect()
+    };
+    let whole = server.get(&reference);
+    let typed = server.get(&format!("/api/artifacts/{key}/export.json")).json();
+    let known: Vec<f32> =
+        typed["pattern"]["data"].as_array().unwrap().iter().map(|x| x.as_f64().unwrap() as f32).collect();
+    assert_eq!((whole.header("x-shape"), whole.header("x-dtype")), (Some("80,80"), Some("f32")));
+    // What is masked is not a number in the figure.
+    let same = |(drawn, known): (&f32, &f32)| drawn == known || drawn.is_nan() && *known == 0.0;
+    assert!(floats(&whole).iter().zip(&known).all(same));
+    let row = server.get(&format!("{reference}?slice=pos/dst:7"));
+    assert_eq!((row.header("x-shape"), &row.body[..]), (Some("80"), &whole.body[7 * 320..8 * 320]));
+    let pooled = server.get(&format!("{reference}?pool=maxabs:16"));
+    assert_eq!((pooled.header("x-shape"), pooled.body.len()), (Some("16,16"), 1024));
+    for wrong in ["?slice=layer:1", "?slice=x", "?pool=mean:3", "?pool=maxabs:0"] {
+        assert_eq!(server.get(&format!("{reference}{wrong}")).status, 400, "{wrong}");
+    }
+    assert_eq!(server.get(&format!("/api/artifacts/{key}/arrays/9")).status, 404);
+}
+
+#[test]
+fn progress_comes_as_events_and_jobs_can_be_cancelled() {
+    let server = start(&[]);
+    let (host, cookie) = (format!("127.0.0.1:{}", server.port), server.cookie());
+    let stream = server.send("GET", "/api/events?tab=t", &[("Host", &host), ("Cookie", &cookie)], "");
+    let mut lines = BufReader::new(stream).lines().map(Result::unwrap);
+    let mut next = move || -> Value {
+        let data = lines.find_map(|line| line.strip_prefix("data: ").map(str::to_owned)).unwrap();
+        serde_json::from_str(&data).unwrap()
+    };
+    let model = "zoo:talk";
+    let prompt: Vec<u32> = (0..120).map(|i| i % 60).collect();
+    let slow = question(
+        model,
+        "saliency",
+        &json!({ "prompt": prompt, "steps": 1_000_000, "baseline": "zero", "keep_first": false }),
+    );
+    let id = server.ask("POST", "/api/jobs", &slow).json()["id"].clone();
+    let quick = server.job(&question(model, "norms", &json!({ "prompt": [1, 2, 3] })));
+    assert_eq!(quick["state"], "done", "a long job holds up no short one");
+    let cancelled = server.ask("DELETE", &format!("/api/jobs/{id}?tab=t"), &Value::Null);
+    assert_eq!(cancelled.status, 204);
+    let mut states = vec![];
+    while ["cancelled", "done", "failed"].iter().all(|end| states.last() != Some(&json!(end))) {
+        let job = next();
+        if job["id"] == id {
+            states.push(job["state"].clone());
+        }
+    }
+    assert!(states.contains(&json!("running")) && states.ends_with(&[json!("cancelled")]), "{states:?}");
+    assert_eq!(server.ask("DELETE", "/api/jobs/999", &Value::Null).status, 404);
+}
+
+#[test]
+fn what_cannot_be_asked_is_told_in_one_line() {
+    let server = start(&[]);
+    let model = golden("llama");
+    let refused = |path: &str, body: &Value, told: &str| {
+        let reply = server.ask("POST", path, body);
+        let error = reply.json()["error"].as_str().unwrap().to_owned();
+        assert!((400..500).contains(&reply.status) && error.contains(told) && !error.contains('\n'), "{path}: {error}");
+    };
+    refused("/api/open", &json!({ "reference": "/no/such/file" }), "/no/such/file");
+    refused("/api/open", &json!({ "reference": "zoo:planets" }), "no such network");
+    refused("/api/jobs", &question(&model, "nothing", &json!({})), "no view `nothing`");
+    refused("/api/edits", &json!({ "model": model, "edit": "blocks.9.attn.z=zero" }), "blocks.9");
+    let failed = server.job(&question(&model, "logit_lens", &json!({ "prompt": [9999] })));
+    assert_eq!(failed["state"], "failed");
+    assert!(failed["error"].as_str().unwrap().contains("9999"), "{failed}");
+    let failed = server.job(&question(&model, "logit_lens", &json!({ "prompt": [1], "kk": 2 })));
+    assert!(failed["error"].as_str().unwrap().contains("kk"), "{failed}");
+    let huge = format!("\"{}\"", "x".repeat(5 << 20));
+    let (host, cookie) = (format!("127.0.0.1:{}", server.port), server.cookie());
+    let headers = [("Host", &*host), ("Cookie", &cookie), ("Content-Type", "application/json")];
+    assert_eq!(server.raw("POST", "/api/open", &headers, &huge).status, 413);
+}
+
+#[test]
+fn workspaces_are_kept_and_stay_in_their_folder() {
+    let server = start(&[]);
+    let listed = server.get("/api/workspaces").json();
+    assert!(listed.as_array().unwrap().iter().any(|one| one["builtin"] == true), "{listed}");
+    let first = server.get("/api/workspaces/first-steps").json();
+    assert_eq!(first["workspace"]["views"].as_array().unwrap().len(), 6);
+    let kept = server.ask("PUT", "/api/workspaces/mine", &json!({ "workspace": first["workspace"] }));
+    assert_eq!((kept.status, &kept.json()["workspace"]), (200, &first["workspace"]));
+    assert!(server.place.path().join("workspaces/mine.wb.yaml").is_file());
+    let wrong = server.ask("PUT", "/api/workspaces/mine", &json!({ "text": "version: 1\ntitle: x\nrun: me\n" }));
+    assert_eq!((wrong.status, &wrong.json()["line"]), (400, &json!(3)));
+    assert_eq!(server.get("/api/workspaces/mine").json()["workspace"], first["workspace"], "nothing is lost");
+    for name in ["..%2Fup", "%2Fetc%2Fpasswd", "a%5Cb"] {
+        assert_eq!(
+            server.ask("PUT", &format!("/api/workspaces/{name}"), &json!({ "workspace": first["workspace"] })).status,
+            400
+        );
+        assert_eq!(server.get(&format!("/api/workspaces/{name}")).status, 404);
+    }
+}
+
+#[test]
+fn after_a_kill_finished_answers_are_there_and_nothing_half_written() {
+    let model = golden("llama");
+    let asked = question(&model, "logit_lens", &json!({ "prompt": [3, 5, 7] }));
+    let mut server = start(&[]);
+    let first = server.job(&asked);
+    server.process.kill().unwrap();
+    server.process.wait().unwrap();
+    let place = std::mem::replace(&mut server.place, tempfile::tempdir().unwrap());
+    let again = start_in(place, &[]);
+    let job = again.ask("POST", "/api/jobs", &asked).json();
+    assert_eq!((&job["state"], &job["key"]), (&json!("done"), &first["key"]), "it is not worked out again");
+    let folders = std::fs::read_dir(again.place.path().join("cache")).unwrap();
+    assert!(folders.map(|entry| entry.unwrap().path()).all(|path| path.join("artifact.json").is_file()));
+}
+
+#[test]
+fn a_workspace_and_a_port_that_cannot_be_used() {
+    let server = start(&[]);
+    support::fails(&["open", "--no-browser", "--port", &server.port.to_string()], 1, &["cannot be used", "--port"]);
+    let file = server.place.path().join("broken.wb.yaml");
+    std::fs::write(&file, "version: 1\ntitle: [\n").unwrap();
+    support::fails(&["open", "--no-browser", "--workspace", file.to_str().unwrap()], 1, &["broken.wb.yaml"]);
+    assert!(!Path::new("workspaces").exists());
+}

@@ -1,0 +1,475 @@
+// The state of the page: the workspace, what is opened, what is pinned. The bus stays outside of the framework; here
+// is only a copy of its pins, so that a change of it never writes back.
+
+import { api, loadArray, type Ask, type Opened, Refusal, type ServerState, type Tokens, type ViewInfo } from "../api";
+import { createBus, type Bus, type Selection } from "../figures/bus";
+import type { Context } from "../figures/render";
+import { arrange, freePlace, type Place } from "./grid";
+import { History } from "./history";
+import { readLink, validName, writeLink } from "./link";
+import { stream } from "./jobs.svelte";
+import { fields, type Field, type Followed, initial } from "./schema";
+import { hashIds } from "./visible";
+import { firstWorkspace, type PlacedView, type Prompt, readSelection, readWorkspace, type Workspace } from "./workspace";
+
+export type Theme = "auto" | "light" | "dark";
+export type Shown = "after" | "before" | "edits" | "prompts" | "models";
+export type DialogName = "palette" | "help" | "search" | "workspace";
+
+const AUTOSAVE = "pellucid.desk";
+const THEME = "pellucid.theme";
+
+const message = (error: unknown) => (error instanceof Error ? error.message : String(error));
+
+export class Desk {
+  readonly bus: Bus = createBus();
+  private readonly history = new History();
+
+  server = $state.raw<ServerState | null>(null);
+  problem = $state<string | null>(null);
+  ws = $state<Workspace>(firstWorkspace());
+  name = $state<string | null>(null);
+  dirty = $state(false);
+  pin = $state.raw<Selection>({});
+  opened = $state.raw<Record<string, Opened>>({});
+  openFailed = $state.raw<Record<string, string>>({});
+  opening = $state.raw<readonly string[]>([]);
+  private read = $state.raw<Record<string, Tokens | { error: string }>>({});
+  shown = $state<Record<string, Shown>>({});
+  maximised = $state<string | null>(null);
+  current = $state<string | null>(null);
+  dialog = $state<DialogName | null>(null);
+  pathOpen = $state(false);
+  step = $state(0);
+  readout = $state("");
+  theme = $state<Theme>("auto");
+  canUndo = $state(false);
+  canRedo = $state(false);
+  ready = $state(false);
+
+  private written = "";
+  private saveTimer: ReturnType<typeof setTimeout> | undefined;
+  private linkTimer: ReturnType<typeof setTimeout> | undefined;
+  private readonly asking = new Set<string>();
+
+  // ---- start
+
+  async start(): Promise<void> {
+    this.bus.subscribe((changes) => {
+      if (!changes.some((c) => c.channel === "pin" || c.channel === "filter")) return;
+      this.pin = { ...this.bus.pin };
+      this.keep();
+    });
+    try {
+      const theme = localStorage.getItem(THEME);
+      if (theme === "light" || theme === "dark") this.setTheme(theme);
+    } catch {
+      // A page without storage forgets; that is all.
+    }
+    const link = readLink(location.hash);
+    this.written = location.hash;
+    try {
+      this.server = await api.state();
+    } catch (error) {
+      this.problem = message(error);
+      return;
+    }
+    stream.start();
+    await this.restore(link.ws);
+    this.ready = true;
+    if (Object.keys(link.sel).length) this.setPin(link.sel, "link");
+    window.addEventListener("hashchange", () => {
+      if (location.hash !== this.written) location.reload();
+    });
+  }
+
+  private async restore(name: string | null): Promise<void> {
+    let saved: { name?: unknown; dirty?: unknown; workspace?: unknown } | null = null;
+    try {
+      saved = JSON.parse(localStorage.getItem(AUTOSAVE) ?? "null") as typeof saved;
+    } catch {
+      saved = null;
+    }
+    if (name !== null && !(saved?.name === name && saved.dirty === true)) {
+      await this.load(name);
+      return;
+    }
+    if (!saved?.workspace) return;
+    try {
+      this.take(readWorkspace(saved.workspace));
+      this.name = typeof saved.name === "string" && validName(saved.name) ? saved.name : null;
+      this.dirty = saved.dirty === true;
+    } catch {
+      this.take(firstWorkspace());
+    }
+  }
+
+  private take(ws: Workspace): void {
+    this.ws = ws;
+    this.history.clear();
+    this.marks();
+    this.shown = {};
+    this.maximised = null;
+    this.step = 0;
+    this.pathOpen = (ws.path?.length ?? 0) > 0;
+    if (ws.selection) {
+      try {
+        this.bus.restore(ws.selection);
+      } catch {
+        // Pins of another shape are left out.
+      }
+    } else {
+      this.setPin({}, "workspace");
+    }
+  }
+
+  // ---- changes, undo, saving
+
+  /** A change that can be undone. Changes with one label that follow each other quickly are one step. */
+  change(label: string, make: (ws: Workspace) => void): void {
+    this.history.note(label, this.snapshot());
+    make(this.ws);
+    this.marks();
+    this.dirty = true;
+    this.keep();
+  }
+
+  private snapshot(): string {
+    return JSON.stringify($state.snapshot(this.ws));
+  }
+
+  private marks(): void {
+    this.canUndo = this.history.canUndo;
+    this.canRedo = this.history.canRedo;
+  }
+
+  undo(): void {
+    const step = this.history.undo(this.snapshot());
+    if (step) this.again(step.state, `Undone: ${step.label.replace(/:.*/, "")}`);
+  }
+
+  redo(): void {
+    const step = this.history.redo(this.snapshot());
+    if (step) this.again(step.state, `Done again: ${step.label.replace(/:.*/, "")}`);
+  }
+
+  private again(state: string, said: string): void {
+    this.ws = JSON.parse(state) as Workspace;
+    this.marks();
+    this.dirty = true;
+    this.announce(said);
+    this.keep();
+  }
+
+  /** The workspace with its pins, as it is saved. */
+  document(): Workspace {
+    return { ...($state.snapshot(this.ws) as Workspace), selection: this.bus.state() };
+  }
+
+  /** Writes to the tab's storage and the address, a moment after the last change. */
+  private keep(): void {
+    if (!this.ready) return;
+    clearTimeout(this.saveTimer);
+    this.saveTimer = setTimeout(() => this.flush(), 400);
+    clearTimeout(this.linkTimer);
+    this.linkTimer = setTimeout(() => this.link(), 300);
+  }
+
+  flush(): void {
+    if (!this.ready) return;
+    try {
+      localStorage.setItem(AUTOSAVE, JSON.stringify({ name: this.name, dirty: this.dirty, workspace: this.document() }));
+    } catch {
+      // Full or forbidden storage: saving by name still works.
+    }
+  }
+
+  link(): string {
+    const hash = writeLink({ ws: this.name, sel: this.bus.pin });
+    if (hash !== this.written) {
+      this.written = hash;
+      history.replaceState(null, "", hash || location.pathname);
+    }
+    return location.href;
+  }
+
+  async load(name: string): Promise<string | null> {
+    try {
+      const found = await api.workspace(name);
+      this.take(readWorkspace(found.workspace));
+      this.name = found.name;
+      this.dirty = false;
+      this.keep();
+      this.announce(`Opened ${found.name}`);
+      return null;
+    } catch (error) {
+      this.announce(message(error));
+      this.problem = this.ready ? this.problem : `The workspace ${name} cannot be opened: ${message(error)}`;
+      return message(error);
+    }
+  }
+
+  async save(name: string, text?: string): Promise<string | null> {
+    if (!validName(name)) return "A name has letters, digits, spaces, dots, lines and underscores, and begins with a letter or digit.";
+    try {
+      const saved = await api.saveWorkspace(name, text === undefined ? { workspace: this.document() } : { text });
+      if (text !== undefined) this.take(readWorkspace(saved.workspace));
+      this.name = saved.name;
+      this.dirty = false;
+      this.keep();
+      this.announce(`Saved as ${saved.name}`);
+      return null;
+    } catch (error) {
+      const line = error instanceof Refusal && error.line !== undefined ? `Line ${error.line}: ` : "";
+      return line + message(error);
+    }
+  }
+
+  begin(): void {
+    this.take(firstWorkspace());
+    this.name = null;
+    this.dirty = false;
+    this.keep();
+  }
+
+  setTheme(theme: Theme): void {
+    this.theme = theme;
+    document.documentElement.style.colorScheme = theme === "auto" ? "light dark" : theme;
+    document.documentElement.dataset["theme"] = theme;
+    try {
+      if (theme === "auto") localStorage.removeItem(THEME);
+      else localStorage.setItem(THEME, theme);
+    } catch {
+      // As above.
+    }
+  }
+
+  announce(text: string): void {
+    this.readout = text;
+  }
+
+  // ---- models, prompts and their spaces
+
+  reference(model: string): string {
+    return (this.ws.models.find((m) => m.id === model) ?? this.ws.models[0])?.reference ?? "";
+  }
+
+  model(id: string): Opened | null {
+    return this.opened[this.reference(id)] ?? null;
+  }
+
+  /** Opens a reference once; a failure is kept until it is asked for again. */
+  async open(reference: string, again = false): Promise<void> {
+    if (this.opened[reference] || this.opening.includes(reference)) return;
+    if (this.openFailed[reference] && !again) return;
+    this.opening = [...this.opening, reference];
+    const { [reference]: _, ...others } = this.openFailed;
+    this.openFailed = others;
+    try {
+      this.opened = { ...this.opened, [reference]: await api.open(reference) };
+    } catch (error) {
+      this.openFailed = { ...this.openFailed, [reference]: message(error) };
+    } finally {
+      this.opening = this.opening.filter((r) => r !== reference);
+    }
+  }
+
+  prompt(id: string | null): Prompt | null {
+    return id === null ? null : (this.ws.prompts.find((p) => p.id === id) ?? null);
+  }
+
+  /** How a model reads a prompt, if that is known already. */
+  tokens(model: Opened | null, prompt: Prompt | null): Tokens | { error: string } | null {
+    if (!model || !prompt) return null;
+    if (prompt.tokens) return { ids: prompt.tokens, tokens: prompt.tokens.map((id) => `#${id}`) };
+    return this.read[`${model.id}\n${prompt.text ?? ""}`] ?? null;
+  }
+
+  async tokenise(model: Opened, prompt: Prompt): Promise<void> {
+    const text = prompt.text ?? "";
+    const key = `${model.id}\n${text}`;
+    if (prompt.tokens || this.read[key] || this.asking.has(key)) return;
+    this.asking.add(key);
+    let found: Tokens | { error: string };
+    try {
+      found = text === "" ? { ids: [], tokens: [] } : await api.tokens(model.id, text);
+    } catch (error) {
+      found = { error: message(error) };
+    }
+    this.asking.delete(key);
+    const others = Object.entries(this.read).slice(-50);
+    this.read = { ...Object.fromEntries(others), [key]: found };
+  }
+
+  modelSpace(model: Opened): string {
+    return `model:${model.id}`;
+  }
+
+  promptSpace(model: Opened | null, prompt: Prompt | null): string | null {
+    const found = this.tokens(model, prompt);
+    return found && "ids" in found ? `prompt:${hashIds(found.ids)}` : null;
+  }
+
+  space(view: PlacedView, dim: string): string {
+    const model = this.model(view.model);
+    const bare = dim.split("/")[0] ?? dim;
+    if (bare === "pos") return this.promptSpace(model, this.prompt(view.prompt)) ?? `view:${view.id}`;
+    if (!model) return `view:${view.id}`;
+    if (bare === "d_vocab") return `vocab:${model.id.replace(/@[^@]*$/, "")}`;
+    if (["layer", "head", "neuron", "d_model", "d_head", "expert"].includes(bare)) return this.modelSpace(model);
+    return `view:${view.id}`;
+  }
+
+  context(view: PlacedView): Context {
+    return {
+      bus: this.bus,
+      id: view.id,
+      space: (dim: string) => this.space(this.ws.views.find((v) => v.id === view.id) ?? view, dim),
+      load: loadArray,
+      announce: (text: string) => this.announce(text),
+    };
+  }
+
+  setPin(sel: Selection, source: string): void {
+    const saved = this.bus.state();
+    const same = JSON.stringify(this.bus.pin) === JSON.stringify(sel);
+    if (!same) {
+      if (Object.keys(sel).length) this.bus.togglePin(sel, source, "replace");
+      else this.bus.restore({ ...saved, pin: {} });
+    }
+  }
+
+  /** Moves the pin to the next layer of the first model. */
+  stepLayer(by: number): void {
+    const model = this.model("a") ?? Object.values(this.opened)[0];
+    if (!model) return;
+    const key = `layer@${this.modelSpace(model)}`;
+    const now = this.bus.pin[key]?.at(-1);
+    const next = now === undefined ? (by > 0 ? 0 : model.sizes.n_layers - 1) : now + by;
+    if (next < 0 || next >= model.sizes.n_layers) {
+      this.announce(`There is no layer ${next}`);
+      return;
+    }
+    this.setPin({ ...this.bus.pin, [key]: [next] }, "keys");
+    this.announce(`Layer ${next}`);
+  }
+
+  // ---- views
+
+  info(name: string): ViewInfo | null {
+    return this.server?.views.find((v) => v.name === name) ?? null;
+  }
+
+  fields(view: PlacedView): Field[] {
+    const info = this.info(view.view);
+    return info ? fields(info.schema, this.model(view.model)?.sizes ?? null) : [];
+  }
+
+  /** Why a view cannot be asked of a model; nothing if it can. */
+  unfit(name: string, model = "a"): string | null {
+    return this.model(model)?.fits[name] ?? null;
+  }
+
+  add(name: string, size = { w: 6, h: 9 }): string | null {
+    const info = this.info(name);
+    if (!info) return null;
+    let n = this.ws.views.length + 1;
+    while (this.ws.views.some((v) => v.id === `v${n}`)) n += 1;
+    const id = `v${n}`;
+    const list = fields(info.schema, this.model("a")?.sizes ?? null);
+    const prompted = list.some((f) => f.kind === "prompt");
+    const follow: Partial<Record<Followed, boolean>> = {};
+    for (const f of list) if (f.followed && f.required) follow[f.followed] = true;
+    const place = freePlace(this.ws.views.map((v) => v.place), size.w, size.h);
+    const model = this.ws.models[0]?.id ?? "a";
+    const prompt = prompted ? (this.ws.prompts[0]?.id ?? null) : null;
+    this.change(`Add view:${id}`, (ws) => ws.views.push({ id, view: name, model, prompt, parameters: initial(list), follow, place }));
+    this.announce(`Added ${name}`);
+    return id;
+  }
+
+  remove(id: string): void {
+    const gone = this.ws.views.find((v) => v.id === id);
+    if (!gone) return;
+    this.change(`Remove view:${id}`, (ws) => {
+      ws.views = ws.views.filter((v) => v.id !== id);
+      this.settle(ws, null);
+    });
+    if (this.maximised === id) this.maximised = null;
+    this.announce(`Removed ${gone.view}; Ctrl-Z brings it back`);
+  }
+
+  private settle(ws: Workspace, id: string | null, to?: Place, from?: ReadonlyMap<string, Place>): void {
+    const places = from ?? new Map(ws.views.map((v) => [v.id, { ...v.place }]));
+    const next = arrange(places, id, to);
+    for (const v of ws.views) {
+      const place = next.get(v.id);
+      if (place) v.place = place;
+    }
+  }
+
+  /** Places one view; `from` are the places at the beginning of a drag. */
+  place(id: string, to: Place, label: string, from?: ReadonlyMap<string, Place>): void {
+    this.change(label, (ws) => this.settle(ws, id, to, from));
+  }
+
+  /** The value that a view is asked with: the pin's where it follows, else its own. */
+  value(view: PlacedView, field: Field): unknown {
+    const own = view.parameters[field.name] ?? null;
+    if (!field.followed || view.follow[field.followed] !== true) return own;
+    const pinned = this.pin[`${field.name}@${this.space(view, field.name)}`]?.at(-1);
+    if (pinned === undefined || (field.max !== undefined && pinned > field.max)) return own;
+    return pinned;
+  }
+
+  /** What to ask for a view, or why it cannot be asked yet. */
+  request(view: PlacedView, shown: Shown): { ask: Ask } | { wait: string } | { empty: string } {
+    const info = this.info(view.view);
+    if (!info) return { empty: `This program has no view ${view.view}.` };
+    const reference = this.reference(view.model);
+    const model = this.opened[reference];
+    if (!model) {
+      const failed = this.openFailed[reference];
+      return failed ? { empty: `${reference} cannot be opened: ${failed}` } : { wait: `Opening ${reference}` };
+    }
+    const why = model.fits[view.view];
+    if (why) return { empty: `${model.name} does not fit: ${why}` };
+    const parameters: Record<string, unknown> = {};
+    for (const field of this.fields(view)) {
+      if (field.kind === "prompt") {
+        const prompt = this.prompt(view.prompt);
+        const value = prompt?.tokens ?? prompt?.text ?? null;
+        if (value !== null && value.length > 0) parameters[field.name] = value;
+        else if (field.required) return { empty: "Write a prompt above to ask this." };
+        continue;
+      }
+      const value = this.value(view, field);
+      if (value !== null) parameters[field.name] = value;
+      else if (field.required) return { empty: `Choose ${field.name} below.` };
+    }
+    const edits = shown === "before" ? [] : this.ws.edits.filter((e) => e.on).map((e) => e.text);
+    const ask: Ask = { model: model.id, view: view.view, parameters, edits: info.needs_network ? edits : [] };
+    if (shown === "prompts") {
+      const other = this.ws.prompts.find((p) => p.id !== view.prompt);
+      const against = other?.tokens?.join(",") ?? other?.text;
+      if (against) ask.against = against;
+    }
+    if (shown === "models") {
+      const other = this.ws.models.find((m) => m.id !== view.model);
+      if (other) ask.against = other.reference;
+    }
+    return { ask };
+  }
+
+  // ---- path
+
+  go(step: number): void {
+    const path = this.ws.path ?? [];
+    this.step = Math.max(0, Math.min(path.length - 1, step));
+    const now = path[this.step];
+    if (!now) return;
+    const pin = now.show?.pin && readSelection($state.snapshot(now.show.pin));
+    if (pin) this.setPin(pin, "path");
+    this.announce(`Step ${this.step + 1} of ${path.length}: ${now.title}`);
+  }
+}
