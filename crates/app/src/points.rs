@@ -6,11 +6,11 @@ use serde::Serialize;
 /// A point, as `points --json` tells it.
 #[derive(Serialize)]
 pub(crate) struct Told {
-    name: String,
+    pub(crate) name: String,
     /// The block, if it is in one.
     layer: Option<usize>,
     /// Axes without `batch`, outermost first.
-    dims: Vec<String>,
+    pub(crate) dims: Vec<String>,
     /// Lengths of the axes; null where it is the prompt's.
     shape: Vec<Option<usize>>,
 }

@@ -84,12 +84,7 @@ export class Desk {
   }
 
   private async restore(name: string | null): Promise<void> {
-    let saved: { name?: unknown; dirty?: unknown; workspace?: unknown } | null = null;
-    try {
-      saved = JSON.parse(localStorage.getItem(AUTOSAVE) ?? "null") as typeof saved;
-    } catch {
-      saved = null;
-    }
+    const saved = this.saved();
     if (name !== null && !(saved?.name === name && saved.dirty === true)) {
       await this.load(name);
       return;
@@ -101,6 +96,14 @@ export class Desk {
       this.dirty = saved.dirty === true;
     } catch {
       this.take(firstWorkspace());
+    }
+  }
+
+  private saved(): { name?: unknown; dirty?: unknown; workspace?: unknown } | null {
+    try {
+      return JSON.parse(localStorage.getItem(AUTOSAVE) ?? "null") as ReturnType<Desk["saved"]>;
+    } catch {
+      return null;
     }
   }
 

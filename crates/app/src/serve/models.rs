@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
+use engine::Spec;
 use serde::Serialize;
 use serde_json::Value;
 use store::ModelFile;
@@ -30,10 +31,49 @@ pub(super) struct About {
     card: Option<Card>,
     /// Why there is no network, where there is none.
     problem: Option<String>,
-    points: Vec<Told>,
+    sizes: Sizes,
+    points: Vec<Place>,
     checkpoints: Vec<u64>,
     /// For each view, why it cannot be asked; null where it can.
     fits: serde_json::Map<String, Value>,
+}
+
+/// What pickers of layers, heads and so on choose from.
+#[derive(Default, Serialize)]
+struct Sizes {
+    n_layers: usize,
+    n_heads: usize,
+    d_model: usize,
+    d_mlp: Option<usize>,
+    d_vocab: Option<usize>,
+    n_ctx: Option<usize>,
+}
+
+impl Sizes {
+    fn of(spec: &Spec) -> Self {
+        let sizes = &spec.sizes;
+        Self {
+            n_layers: sizes.n_layers,
+            n_heads: sizes.n_heads.unwrap_or(0),
+            d_model: sizes.d_model,
+            d_mlp: sizes.d_mlp,
+            d_vocab: sizes.d_vocab,
+            n_ctx: sizes.n_ctx,
+        }
+    }
+}
+
+/// A point and its axes.
+#[derive(Serialize)]
+struct Place {
+    name: String,
+    axes: Vec<String>,
+}
+
+impl Place {
+    fn of(told: Told) -> Self {
+        Self { name: told.name, axes: told.dims }
+    }
 }
 
 impl About {
@@ -51,7 +91,8 @@ impl About {
             name: opened.file().name(),
             card: card::of(opened).ok(),
             problem: network.as_ref().err().map(ToString::to_string),
-            points: spec.map(points::told).unwrap_or_default(),
+            sizes: spec.map(Sizes::of).unwrap_or_default(),
+            points: spec.map(points::told).unwrap_or_default().into_iter().map(Place::of).collect(),
             checkpoints,
             fits: views.iter().map(|view| (view.name.to_owned(), why(view))).collect(),
         }

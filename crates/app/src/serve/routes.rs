@@ -344,7 +344,14 @@ async fn events(
 
 async fn artifact(State(shared): App, Path(key): Path<String>) -> Answer {
     aside(move || match shared.artifacts.get(&key)? {
-        Some(artifact) => Ok(immutable("application/json", serde_json::to_vec(&artifact)?)),
+        Some(artifact) => {
+            let mut told = serde_json::to_value(&artifact)?;
+            // The question stands beside the answer.
+            if let (Some(told), Value::Object(inputs)) = (told.as_object_mut(), artifact.inputs) {
+                told.extend(inputs);
+            }
+            Ok(immutable("application/json", told.to_string()))
+        }
         None => Err(Refusal::missing(format!("there is no artifact `{key}`"))),
     })
     .await

@@ -9,7 +9,10 @@ use serde_json::Value;
 use store::WholeFile;
 
 /// Workspaces that ship with the program.
-const BUILT_IN: &[(&str, &str)] = &[("first-steps", include_str!("first-steps.wb.yaml"))];
+const BUILT_IN: &[(&str, &str)] = &[
+    ("first-steps", include_str!("first-steps.wb.yaml")),
+    ("indirect-objects", include_str!("indirect-objects.wb.yaml")),
+];
 /// A workspace is some pages of text at most.
 const LARGEST: usize = 1 << 20;
 const VERSION: u32 = 1;
@@ -245,8 +248,14 @@ mod tests {
     fn those_that_ship_are_sound_and_come_back_from_their_own_text() {
         for (name, text) in BUILT_IN {
             let workspace = Workspace::read(text).unwrap_or_else(|fault| panic!("{name}: {fault:?}"));
-            let views: Vec<&str> = workspace.views.iter().map(|view| view.view.as_str()).collect();
-            assert!(views.iter().all(|view| views::VIEWS.iter().any(|known| known.name == *view)), "{views:?}");
+            for entry in &workspace.views {
+                let view = views::VIEWS.iter().find(|known| known.name == entry.view).unwrap();
+                let known = view.schema().as_value()["properties"].clone();
+                assert!(
+                    entry.parameters.keys().chain(entry.follow.keys()).all(|name| !known[name].is_null()),
+                    "{entry:?}"
+                );
+            }
             assert_eq!(Workspace::read(&workspace.write().unwrap()).unwrap(), workspace);
         }
     }

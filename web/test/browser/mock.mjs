@@ -1,0 +1,251 @@
+// A stand-in for the program, for work on the page without it: the same routes, answers from the command line
+// (PELLUCID names the binary) where there is one, and figures put together here from the typed numbers.
+//   node test/browser/mock.mjs [PORT] [DIST]
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import path from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { promisify } from "node:util";
+
+const BINARY = process.env.PELLUCID ?? "pellucid";
+const HERE = path.dirname(fileURLToPath(import.meta.url));
+const DIST = path.resolve(HERE, "../../dist");
+const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".json": "application/json" };
+const CSP = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const run = promisify(execFile);
+const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+
+async function ask(args) {
+  const { stdout } = await run(BINARY, args, { maxBuffer: 1 << 28 });
+  return JSON.parse(stdout);
+}
+
+const array = (dims, shape, data) => ({ dims, shape, data });
+
+/** Figures of a few views, out of their typed outputs. */
+const DRAW = {
+  next_tokens: (o) => ({
+    kind: "table",
+    title: "What comes next",
+    caveats: ["A probability is the network's, not a belief."],
+    rows: "pos",
+    columns: [
+      { name: "token", words: o.tokens },
+      { name: "likeliest next", words: array(["pos"], o.tokens.shape, o.tokens.data.map((_, i) => o.top_tokens.data[i * o.top_tokens.shape[1]])) },
+      { name: "probability", numbers: array(["pos"], o.tokens.shape, o.tokens.data.map((_, i) => o.top_probs.data[i * o.top_probs.shape[1]])), decimals: 3 },
+      { name: "entropy", numbers: o.entropy, decimals: 2 },
+    ],
+  }),
+  logit_lens: (o) => {
+    const [layers, pos, k] = o.top_probs.shape;
+    const first = (a) => array(["layer", "pos"], [layers, pos], Array.from({ length: layers * pos }, (_, i) => a.data[i * k]));
+    return {
+      kind: "heatmap",
+      title: "Logit lens",
+      values: first(o.top_probs),
+      labels: first(o.top_tokens),
+      colour: { map: "tint", label: "probability" },
+      x: { label: "token", ticks: o.tokens.data },
+      y: { label: "layer", ticks: Array.from({ length: layers }, (_, i) => (i === 0 ? "embed" : String(i - 1))) },
+      upwards: true,
+    };
+  },
+  pattern: (o) => {
+    const [l, h, n] = o.pattern.shape;
+    if (l * h > 1) return { kind: "heatmap", title: "Induction", values: o.induction, colour: { map: "sequential" }, x: { label: "head" }, y: { label: "layer" } };
+    return {
+      kind: "heatmap",
+      title: `Attention of layer ${o.layers.data[0]}, head ${o.heads.data[0]}`,
+      at: [{ axis: "layer", index: o.layers.data[0] }, { axis: "head", index: o.heads.data[0] }],
+      values: array(["pos/dst", "pos/src"], [n, n], o.pattern.data),
+      colour: { map: "sequential", domain: [0, 1], label: "attention" },
+      x: { label: "source", ticks: o.tokens.data },
+      y: { label: "destination", ticks: o.tokens.data },
+      causal: true,
+    };
+  },
+  direct_logit: (o) => ({
+    kind: "heatmap",
+    title: `Shares of the heads in the logit of ${JSON.stringify(o.target_tokens.data[0])}`,
+    values: o.heads,
+    colour: { map: "diverging", label: "logit" },
+    x: { label: "head" },
+    y: { label: "layer" },
+  }),
+  norms: (o) => ({
+    kind: "heatmap",
+    title: "Norms of the residual stream",
+    values: o.resid,
+    colour: { map: "sequential", label: "norm" },
+    x: { label: "token", ticks: o.tokens.data },
+    y: { label: "layer" },
+  }),
+  sample: (o) => ({ kind: "text", title: "Sample", body: o.text, caveats: ["One sample of many."] }),
+};
+
+export async function serve(port = 0, dist = DIST) {
+  const names = ["head_circuits", "pattern", "direct_logit", "head_sources", "saliency", "two", "sample", "detect", "logit_lens", "next_tokens", "promoted_tokens", "norms", "similarity", "spectra"];
+  const views = await Promise.all(
+    names.map(async (name) => {
+      const v = await ask(["views", name, "--json"]);
+      const summary = v.help.split("\n")[0];
+      return { name, shelf: v.shelf, summary, help: v.help, schema: v.parameters, output_schema: v.output, needs_network: name !== "spectra", revision: v.revision };
+    }),
+  );
+  const models = (await ask(["models", "--json"])).map((m) => ({ reference: m.model, problem: null, ...m }));
+  const opened = new Map();
+  const jobs = new Map();
+  const byKey = new Map();
+  const streams = new Map();
+  const workspaces = new Map();
+  const vocabulary = new Map();
+  let count = 0;
+  let serial = 0;
+
+  async function open(reference) {
+    if (opened.has(reference)) return opened.get(reference);
+    const [card, points] = await Promise.all([ask(["card", reference, "--json"]), ask(["points", reference, "--json"])]);
+    const fits = Object.fromEntries(names.map((n) => [n, n === "saliency" && reference !== "zoo:talk" ? "it has no tokenizer" : null]));
+    const { n_layers, n_heads, d_model, d_mlp, d_vocab, n_ctx } = card;
+    const made = { id: reference, reference, name: card.name, card, sizes: { n_layers, n_heads, d_model, d_mlp, d_vocab, n_ctx }, points: points.map((p) => ({ name: p.name, axes: p.dims })), checkpoints: [], fits };
+    opened.set(reference, made);
+    return made;
+  }
+
+  async function tokens(model, text) {
+    const o = await ask(["view", "norms", model, "--prompt", text, "--json"]);
+    o.ids.data.forEach((id, i) => vocabulary.set(id, o.tokens.data[i]));
+    return { ids: o.ids.data, tokens: o.tokens.data };
+  }
+
+  const view = (job) => ({ id: job.id, key: job.key, state: job.state, done: job.done, of: job.of, text: job.text, error: job.error });
+
+  function tell(job) {
+    serial += 1;
+    for (const response of streams.get(job.tab) ?? []) response.write(`id: ${serial}\nevent: job\ndata: ${JSON.stringify(view(job))}\n\n`);
+  }
+
+  async function work(job) {
+    const { model, view: name, parameters, edits } = job.ask;
+    const flags = Object.entries(parameters).flatMap(([k, v]) => {
+      if (k === "prompt") return Array.isArray(v) ? ["--tokens", v.join(",")] : ["--prompt", v];
+      return typeof v === "boolean" ? (v ? [`--${k.replaceAll("_", "-")}`] : []) : [`--${k.replaceAll("_", "-")}=${typeof v === "object" ? JSON.stringify(v) : v}`];
+    });
+    try {
+      job.state = "running";
+      for (let i = 0; i < (name === "detect" ? 30 : 2); i += 1) {
+        [job.done, job.of, job.text] = [i, name === "detect" ? 30 : 2, "layers"];
+        tell(job);
+        await sleep(name === "detect" ? 150 : 15);
+        if (job.state === "cancelled") return;
+      }
+      const output = await ask(["view", name, model, ...flags, ...edits.flatMap((e) => ["--edit", e]), "--json"]);
+      const figure = DRAW[name]?.(output) ?? { kind: "text", title: name, body: JSON.stringify(output).slice(0, 4000) };
+      job.artifact = { key: job.key, kind: "view", ...job.ask, provenance: { model, method: name, seed: parameters.seed ?? null, version: "mock" }, figure };
+      job.state = "done";
+    } catch (error) {
+      job.state = "failed";
+      job.error = String(error.stderr || error.message).trim().split("\n").at(-1).replace(/^error: /, "");
+    }
+    tell(job);
+  }
+
+  async function route(request, url, body, response) {
+    const [, , name, id, third] = url.pathname.split("/").map(decodeURIComponent);
+    const q = url.searchParams;
+    const method = request.method;
+    if (name === "state") return { version: "mock", models, opened: [...opened.values()], views };
+    if (name === "open") return open(body.reference).catch((e) => { throw Object.assign(new Error(String(e.stderr || e.message).trim().replace(/^error: /, "")), { status: 404 }); });
+    if (name === "tokens") return tokens(body.model, body.text);
+    if (name === "vocabulary") return [...vocabulary].filter(([, t]) => t.includes(q.get("q"))).slice(0, 20).map(([i, token]) => ({ id: i, token }));
+    if (name === "edits") {
+      const match = /^([\w.*]+)(\[[^\]]*\])?=(zero|\*-?[\d.]+|patch:.+)$/.exec(body.edit);
+      if (!match) throw Object.assign(new Error("this is no edit; write POINT[WHERE]=zero, =*FACTOR or =patch:PROMPT"), { status: 400 });
+      return { edit: body.edit, point: match[1] };
+    }
+    if (name === "jobs" && method === "POST") {
+      const { tab, ...rest } = body;
+      const key = createHash("sha256").update(JSON.stringify(rest)).digest("hex").slice(0, 16);
+      const known = byKey.get(key);
+      if (known && known.state !== "cancelled" && known.state !== "failed") return view(known);
+      count += 1;
+      const job = { id: `j${count}`, key, state: "queued", done: 0, of: 0, text: "", error: null, tab, ask: rest, artifact: null };
+      jobs.set(job.id, job);
+      byKey.set(key, job);
+      void work(job);
+      return view(job);
+    }
+    if (name === "jobs" && method === "DELETE") {
+      const job = jobs.get(id);
+      if (job && (job.state === "queued" || job.state === "running")) {
+        job.state = "cancelled";
+        tell(job);
+      }
+      return {};
+    }
+    if (name === "jobs") return [...jobs.values()].filter((j) => j.tab === q.get("tab")).map(view);
+    if (name === "artifacts") {
+      const artifact = byKey.get(id)?.artifact;
+      if (!artifact) throw Object.assign(new Error("no such artifact; ask again"), { status: 404 });
+      return third?.startsWith("export.") ? artifact.figure : artifact;
+    }
+    if (name === "workspaces" && method === "PUT") {
+      let workspace = body.workspace;
+      if (!workspace) {
+        try {
+          workspace = JSON.parse(body.text);
+        } catch {
+          throw Object.assign(new Error("this is no workspace"), { status: 400, line: 1 });
+        }
+      }
+      const kept = { name: id, text: JSON.stringify(workspace, null, 2), workspace };
+      workspaces.set(id, kept);
+      return kept;
+    }
+    if (name === "workspaces" && id) {
+      if (!workspaces.has(id)) throw Object.assign(new Error(`no workspace is called ${id}`), { status: 404 });
+      return workspaces.get(id);
+    }
+    if (name === "workspaces") return [...workspaces.values()].map((w) => ({ name: w.name, title: w.workspace.title, builtin: false }));
+    if (name === "events") {
+      const tab = q.get("tab");
+      response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
+      response.write(": hello\n\n");
+      const set = streams.get(tab) ?? new Set();
+      set.add(response);
+      streams.set(tab, set);
+      request.on("close", () => set.delete(response));
+      return undefined;
+    }
+    throw Object.assign(new Error("no such address"), { status: 404 });
+  }
+
+  const server = createServer(async (request, response) => {
+    const url = new URL(request.url, "http://localhost");
+    response.setHeader("content-security-policy", CSP);
+    response.setHeader("x-content-type-options", "nosniff");
+    try {
+      if (url.pathname.startsWith("/api/")) {
+        let text = "";
+        for await (const chunk of request) text += chunk;
+        const found = await route(request, url, text ? JSON.parse(text) : {}, response);
+        if (found !== undefined) response.setHeader("content-type", "application/json").end(JSON.stringify(found));
+        return;
+      }
+      const file = path.join(dist, url.pathname === "/" ? "index.html" : path.normalize(url.pathname));
+      response.setHeader("content-type", TYPES[path.extname(file)] ?? "application/octet-stream").end(await readFile(file));
+    } catch (error) {
+      response.writeHead(error.status ?? (error.code === "ENOENT" ? 404 : 500), { "content-type": "application/json" });
+      response.end(JSON.stringify({ error: error.message, line: error.line }));
+    }
+  });
+  await new Promise((done) => server.listen(port, "127.0.0.1", done));
+  return { url: `http://127.0.0.1:${server.address().port}/`, close: () => { server.closeAllConnections(); server.close(); } };
+}
+
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  const { url } = await serve(Number(process.argv[2] ?? 0), process.argv[3] ? path.resolve(process.argv[3]) : DIST);
+  console.log(url);
+}
