@@ -87,6 +87,11 @@ impl Capture {
         self.kept.get(&id)
     }
 
+    /// The numbers of all of them.
+    pub(crate) fn into_all_by_point(self) -> BTreeMap<PointId, Arc<Buffer>> {
+        self.kept.into_iter().map(|(id, captured)| (id, captured.data)).collect()
+    }
+
     /// All of them, in the model's order.
     pub fn into_all(self) -> Vec<Captured> {
         self.kept.into_values().collect()

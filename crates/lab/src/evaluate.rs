@@ -116,7 +116,7 @@ pub fn head_scores(model: &dyn Model) -> Result<Option<(f64, f64)>> {
     }
     let mut scores = vec![(0.0, 0.0); heads * spec.sizes.n_layers];
     for seed in 0..TEXTS {
-        let asked = Subject { model, tokens: &[], edits: &[], memory: None };
+        let asked = Subject { model, tokens: &[], edits: &[], memory: None, kept: None };
         let (tokens, _) = methods::random_repeat(asked, period, seed)?;
         let patterns = methods::patterns(Subject { tokens: &tokens, ..asked }, None, None, &mut |_, _| Ok(()))?;
         let induction = patterns.score(|pattern| methods::induction(pattern, period));

@@ -1,6 +1,6 @@
 //! What a method is asked about.
 
-use engine::{Batch, Edit, Error, Logits, Model, Result, Run, diagnose};
+use engine::{Batch, Edit, Error, Kept, Logits, Model, Result, Run, diagnose};
 
 /// Called with how much is done of how much; its error ends the method.
 pub type Tick<'a> = &'a mut dyn FnMut(u64, u64) -> Result<()>;
@@ -16,14 +16,20 @@ pub struct Subject<'a> {
     pub edits: &'a [Edit],
     /// Bytes that a pass may take, if there is a limit.
     pub memory: Option<u64>,
+    /// A pass over this prompt under these edits that was made before, if there is one.
+    pub kept: Option<&'a Kept>,
 }
 
 impl<'a> Subject<'a> {
     /// A pass over the prompt, under the edits.
     pub(crate) fn run(&self, logits: Logits) -> Result<Run<'a>> {
         let run = Run::new(self.model, Batch::one(self.tokens)?).edits(self.edits).logits(logits);
-        Ok(match self.memory {
+        let run = match self.memory {
             Some(bytes) => run.memory(bytes),
+            None => run,
+        };
+        Ok(match self.kept {
+            Some(kept) => run.kept(kept),
             None => run,
         })
     }

@@ -32,7 +32,7 @@ const FAMILIES: [&str; 17] = [
 ];
 
 fn subject<'a>(model: &'a dyn Model, tokens: &'a [u32]) -> Subject<'a> {
-    Subject { model, tokens, edits: &[], memory: None }
+    Subject { model, tokens, edits: &[], memory: None, kept: None }
 }
 
 fn ask(subject: Subject<'_>, token: u32, against: Option<u32>, pos: i64, neurons: usize) -> DirectLogit {

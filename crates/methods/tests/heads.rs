@@ -15,7 +15,7 @@ use support::Golden;
 fn patterns_are_hugging_faces() {
     let golden = Golden::new("qwen3");
     let model = golden.model(Arc::new(Cpu::new()));
-    let subject = Subject { model: &*model, tokens: &golden.tokens, edits: &[], memory: None };
+    let subject = Subject { model: &*model, tokens: &golden.tokens, edits: &[], memory: None, kept: None };
     let all = patterns(subject, None, None, &mut |_, _| Ok(())).unwrap();
     let n = golden.tokens.len();
     assert_eq!((all.layers.as_slice(), all.heads.as_slice(), all.positions), (&[0, 1][..], &[0, 1, 2, 3][..], n));
@@ -69,7 +69,7 @@ fn a_random_repeat_is_even_and_repeats() {
     ]
     .map(|edit| edit.parse().unwrap())
     .into();
-    let subject = Subject { model: &*model, tokens: &[1], edits: &edits, memory: None };
+    let subject = Subject { model: &*model, tokens: &[1], edits: &edits, memory: None, kept: None };
     let (tokens, held) = random_repeat(subject, 32, 1).unwrap();
     assert_eq!(tokens[..32], tokens[32..]);
     assert_eq!(held, edits[..1]);

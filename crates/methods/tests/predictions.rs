@@ -14,7 +14,7 @@ use support::Golden;
 const K: usize = 4;
 
 fn subject<'a>(model: &'a dyn Model, tokens: &'a [u32]) -> Subject<'a> {
-    Subject { model, tokens, edits: &[], memory: None }
+    Subject { model, tokens, edits: &[], memory: None, kept: None }
 }
 
 /// Natural log-softmax.

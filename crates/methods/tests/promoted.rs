@@ -89,7 +89,7 @@ fn sub_updates_and_events_are_plain_arithmetic() {
     };
     for (backend, pos) in backends.into_iter().flat_map(|backend| (0..n).map(move |pos| (backend.clone(), pos))) {
         let model = golden.model(backend);
-        let subject = Subject { model: &*model, tokens: &golden.tokens, edits: &[], memory: None };
+        let subject = Subject { model: &*model, tokens: &golden.tokens, edits: &[], memory: None, kept: None };
         let found = sub_updates(subject, pos as i64, k, &mut |_, _| Ok(())).unwrap();
         let at = |point: &str, width: usize| golden.known(point)[pos * width..][..width].to_vec();
         let states: Vec<[Vec<f64>; 2]> = (0..2)
@@ -137,7 +137,7 @@ fn sub_updates_make_up_the_layer_in_every_family() {
         let golden = Golden::new(name);
         for (backend, allowed) in [(Arc::new(Cpu::new()) as Arc<dyn Backend>, 1e-5), (Arc::new(Naive), 1e-12)] {
             let model = golden.model(backend);
-            let subject = Subject { model: &*model, tokens: &golden.tokens, edits: &[], memory: None };
+            let subject = Subject { model: &*model, tokens: &golden.tokens, edits: &[], memory: None, kept: None };
             let found = sub_updates(subject, -1, 3, &mut |_, _| Ok(())).unwrap();
             assert!(found.errors.iter().all(|&error| error < allowed), "{name}: {:?}", found.errors);
         }
@@ -151,12 +151,12 @@ fn wrong_questions_are_errors() {
     for (layer, neuron, k) in [(2, 0, 1), (0, 44, 1), (0, 0, 0), (0, 0, 129)] {
         assert!(matches!(promoted_tokens(&*model, layer, neuron, k, false), Err(Error::Input(_))));
     }
-    let subject = Subject { model: &*model, tokens: &golden.tokens, edits: &[], memory: None };
+    let subject = Subject { model: &*model, tokens: &golden.tokens, edits: &[], memory: None, kept: None };
     for (pos, k) in [(7, 1), (0, 0), (0, 45)] {
         assert!(matches!(sub_updates(subject, pos, k, &mut |_, _| Ok(())), Err(Error::Input(_))));
     }
     let mixture = Golden::new("mixtral");
     let model = mixture.model(Arc::new(Cpu::new()));
-    let subject = Subject { model: &*model, tokens: &mixture.tokens, edits: &[], memory: None };
+    let subject = Subject { model: &*model, tokens: &mixture.tokens, edits: &[], memory: None, kept: None };
     assert!(matches!(sub_updates(subject, 0, 1, &mut |_, _| Ok(())), Err(Error::Input(_))));
 }

@@ -13,7 +13,7 @@ use support::Golden;
 
 fn of(golden: &Golden, edits: &[Edit]) -> Residual {
     let model = golden.model(Arc::new(Cpu::new()));
-    let subject = Subject { model: &*model, tokens: &golden.tokens, edits, memory: None };
+    let subject = Subject { model: &*model, tokens: &golden.tokens, edits, memory: None, kept: None };
     residual(subject, &mut |_, _| Ok(())).unwrap()
 }
 
@@ -92,7 +92,7 @@ fn damage_and_impatience_are_errors() {
     let golden = Golden::new("llama");
     let model = golden.model(Arc::new(Cpu::new()));
     let edits = ["blocks.0.mlp_out=*1e300".parse().unwrap()];
-    let subject = Subject { model: &*model, tokens: &golden.tokens, edits: &edits, memory: None };
+    let subject = Subject { model: &*model, tokens: &golden.tokens, edits: &edits, memory: None, kept: None };
     let error = residual(subject, &mut |_, _| Ok(())).unwrap_err();
     assert!(matches!(error, Error::NotFinite { point, .. } if point == "blocks.0.mlp_out"));
     let plain = Subject { edits: &[], ..subject };

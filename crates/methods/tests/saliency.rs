@@ -16,7 +16,7 @@ const AIM: Aim =
     Aim { target: Some(17), against: Some(40), pos: -1, baseline: Blank::Zero, keep_first: false, steps: 400 };
 
 fn of(model: &dyn Model, tokens: &[u32], edits: &[Edit], aim: Aim) -> Saliency {
-    saliency(Subject { model, tokens, edits, memory: None }, aim, &mut |_, _| Ok(())).unwrap()
+    saliency(Subject { model, tokens, edits, memory: None, kept: None }, aim, &mut |_, _| Ok(())).unwrap()
 }
 
 /// The logit difference with given embeddings `[pos, d_model]`.
@@ -160,7 +160,7 @@ fn few_steps_are_kept_to_and_wrong_questions_are_errors() {
         assert!(of(&*model, &golden.tokens, &[], Aim { steps, ..AIM }).steps <= steps);
     }
     let ask = |aim, edits: &[Edit]| {
-        let subject = Subject { model: &*model, tokens: &golden.tokens, edits, memory: None };
+        let subject = Subject { model: &*model, tokens: &golden.tokens, edits, memory: None, kept: None };
         saliency(subject, aim, &mut |_, _| Ok(())).unwrap_err()
     };
     for wrong in [Aim { steps: 3, ..AIM }, Aim { target: Some(128), ..AIM }, Aim { pos: 99, ..AIM }] {

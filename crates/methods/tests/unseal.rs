@@ -19,7 +19,7 @@ const HEADS: usize = 4;
 const D_HEAD: usize = 8;
 
 fn subject<'a>(model: &'a dyn Model, tokens: &'a [u32], edits: &'a [Edit]) -> Subject<'a> {
-    Subject { model, tokens, edits, memory: None }
+    Subject { model, tokens, edits, memory: None, kept: None }
 }
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {

@@ -86,6 +86,17 @@ impl AnyView {
         (self.example)()
     }
 
+    /// The name of the parameter that is the prompt, if it is asked about one.
+    pub fn prompt_parameter(&self) -> Option<String> {
+        let is_prompt = |property: &Value| {
+            let alternatives = property["anyOf"].as_array().into_iter().flatten();
+            property["format"] == "prompt" || alternatives.into_iter().any(|one| one["format"] == "prompt")
+        };
+        let schema = self.schema();
+        let properties = schema.as_value()["properties"].as_object()?;
+        properties.iter().find(|(_, property)| is_prompt(property)).map(|(name, _)| name.clone())
+    }
+
     /// Whether a model has what it needs.
     pub fn fits(&self, spec: &Spec) -> Result<(), Why> {
         (self.fits)(spec)

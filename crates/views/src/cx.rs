@@ -1,7 +1,7 @@
 //! What a view may use while it runs.
 
 use engine::tokenizer::{Message, Special, Tokenizer};
-use engine::{Edit, Model};
+use engine::{Edit, Kept, Model};
 use methods::Subject;
 use store::ModelFile;
 
@@ -13,6 +13,7 @@ pub struct Cx<'a> {
     edits: &'a [Edit],
     encoding: Encoding,
     memory: Option<u64>,
+    kept: Option<&'a Kept>,
     progress: &'a dyn Progress,
     others: &'a Others<'a>,
 }
@@ -57,6 +58,7 @@ impl<'a> Cx<'a> {
             edits: &[],
             encoding: Encoding::default(),
             memory: None,
+            kept: None,
             progress: &Quiet,
             others: &|_: &str| Ok(None),
         }
@@ -77,6 +79,12 @@ impl<'a> Cx<'a> {
     /// Bytes that a pass may take.
     pub fn memory(mut self, bytes: u64) -> Self {
         self.memory = Some(bytes);
+        self
+    }
+
+    /// A pass of this model that was made before; views on the same prompt under the same edits need not make it again.
+    pub fn kept(mut self, kept: &'a Kept) -> Self {
+        self.kept = Some(kept);
         self
     }
 
@@ -107,7 +115,7 @@ impl<'a> Cx<'a> {
 
     /// The same of another model.
     pub(crate) fn of_other(self, other: &'a Other) -> Self {
-        Self { opened: &other.opened, edits: &other.edits, ..self }
+        Self { opened: &other.opened, edits: &other.edits, kept: None, ..self }
     }
 
     /// The files.
@@ -174,7 +182,7 @@ impl<'a> Cx<'a> {
 
     /// What `methods` are asked about: the model and a prompt under the edits in force.
     pub fn subject<'b>(&'b self, tokens: &'b [u32]) -> Result<Subject<'b>> {
-        Ok(Subject { model: self.model()?, tokens, edits: self.edits, memory: self.memory })
+        Ok(Subject { model: self.model()?, tokens, edits: self.edits, memory: self.memory, kept: self.kept })
     }
 }
 

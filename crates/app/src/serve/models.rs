@@ -1,9 +1,9 @@
 //! Models that the page has opened.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use anyhow::Result;
-use engine::Spec;
+use engine::{Batch, Capture, Edit, Kept, Point, PointId, Run, Spec};
 use serde::Serialize;
 use serde_json::Value;
 use store::ModelFile;
@@ -19,6 +19,55 @@ pub(super) struct Served {
     pub(super) about: About,
     /// SHA-256 of the weights.
     pub(super) digest: String,
+    passes: Mutex<Vec<Once>>,
+}
+
+/// A pass that the first question about a prompt makes, and all others wait for. Nothing where it would be too large.
+type Pass = Arc<OnceLock<Option<Kept>>>;
+
+struct Once {
+    tokens: Vec<u32>,
+    edits: Vec<Edit>,
+    pass: Pass,
+}
+
+/// Passes that are kept of a model: of two prompts, with and without edits.
+const PASSES: usize = 4;
+/// Bytes that one may take.
+const LARGEST: u64 = 512 << 20;
+
+impl Served {
+    /// A pass over a prompt under edits, made once for all views that look at it.
+    pub(super) fn pass(&self, tokens: &[u32], edits: &[Edit]) -> Pass {
+        let mut passes = self.passes.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = passes.iter().position(|once| once.tokens == tokens && once.edits == edits);
+        let once = known.map(|at| passes.remove(at)).unwrap_or_else(|| Once {
+            tokens: tokens.to_vec(),
+            edits: edits.to_vec(),
+            pass: Arc::default(),
+        });
+        let pass = once.pass.clone();
+        passes.insert(0, once);
+        passes.truncate(PASSES);
+        drop(passes);
+        // An error is not told here: the view that asks makes its own pass, and tells it.
+        pass.get_or_init(|| self.run(tokens, edits).ok().flatten());
+        pass
+    }
+
+    fn run(&self, tokens: &[u32], edits: &[Edit]) -> Result<Option<Kept>> {
+        let model = self.opened.model()?;
+        let spec = model.spec();
+        // What each head writes is not computed unless somebody asks: it costs more than all else.
+        let cheap = |point: &Point| !point.name.ends_with(".attn.result");
+        let points: Vec<PointId> =
+            spec.points.iter().filter(|point| cheap(point)).filter_map(|point| spec.point(&point.name)).collect();
+        let run = Run::new(model, Batch::one(tokens)?).edits(edits);
+        if run.peak_bytes(&Capture::of(points.clone())) > LARGEST {
+            return Ok(None);
+        }
+        Ok(Some(Kept::of(run, points)?))
+    }
 }
 
 /// What the page is told of a model.
@@ -127,7 +176,7 @@ impl Models {
         let (opened, checkpoints) = self.opener.open_with_checkpoints(reference)?;
         let about = About::of(reference, &opened, checkpoints, self.views);
         let digest = ModelFile::weights_sha256(opened.file())?;
-        let served = Arc::new(Served { opened, about, digest });
+        let served = Arc::new(Served { opened, about, digest, passes: Mutex::default() });
         let mut all = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         // Somebody else may have opened it in the meantime; one of the two is enough.
         if let Some(known) = all.iter().find(|served| served.about.id == reference) {

@@ -271,6 +271,13 @@ fn answer(
     if let Some(bytes) = limit {
         cx = cx.memory(bytes);
     }
+    let pass = prompt(view, &asked.parameters).and_then(|prompt| {
+        let tokens = opened.encode(&prompt, Encoding::default()).ok()?;
+        Some(served.pass(&tokens, &edits))
+    });
+    if let Some(kept) = pass.as_ref().and_then(|pass| pass.get()?.as_ref()) {
+        cx = cx.kept(kept);
+    }
     let answer = match &asked.against {
         Some(against) => view.against(&asked.parameters, against, &cx),
         None => view.run(Value::Object(asked.parameters.clone()), &cx),
@@ -286,6 +293,12 @@ fn answer(
     words.extend(asked.edits.iter().map(|edit| format!("edit {edit}")));
     figure.about_mut().provenance = words.join(" · ");
     shared.artifacts.put(key, inputs, provenance, &*answer, &figure)
+}
+
+/// The prompt that a question is about, where it is about one.
+fn prompt(view: AnyView, parameters: &Map<String, Value>) -> Option<PromptRef> {
+    let name = view.prompt_parameter()?;
+    serde_json::from_value(parameters.get(&name)?.clone()).ok()
 }
 
 #[derive(Deserialize)]

@@ -109,7 +109,7 @@ impl View for Two {
         let view = view.ok_or_else(|| wrong(format!("there is no view `{}`; there are: {}", self.view, known())))?;
         let mut parameters = self.parameters.clone();
         if let Some(prompt) = &self.prompt {
-            let key = prompt_key(view).ok_or_else(|| wrong(format!("`{}` takes no prompt", self.view)))?;
+            let key = view.prompt_parameter().ok_or_else(|| wrong(format!("`{}` takes no prompt", self.view)))?;
             let prompt = serde_json::to_value(prompt).map_err(|error| wrong(error.to_string()))?;
             parameters.insert(key, prompt);
         }
@@ -144,7 +144,7 @@ pub(crate) fn compare(view: &AnyView, parameters: &Map<String, Value>, against: 
         let why = "it compares other views, not itself".into();
         return Err(Error::Parameters { view: view.name, why });
     }
-    let key = prompt_key(view);
+    let key = view.prompt_parameter();
     let first_prompt = key.as_ref().and_then(|key| parameters.get(key));
     let other = cx.other(against)?;
     let mut second = parameters.clone();
@@ -171,17 +171,6 @@ pub(crate) fn compare(view: &AnyView, parameters: &Map<String, Value>, against: 
     };
     let compared = if other.is_some() { Compared::Models } else { Compared::Prompts };
     Ok(Output { compared, a_name, b_name, a, b, difference: change, why_not, figures: [first, second_figure] })
-}
-
-/// The name of the parameter that is the prompt.
-fn prompt_key(view: &AnyView) -> Option<String> {
-    let is_prompt = |property: &Value| {
-        let alternatives = property["anyOf"].as_array().into_iter().flatten();
-        property["format"] == "prompt" || alternatives.into_iter().any(|one| one["format"] == "prompt")
-    };
-    let schema = view.schema();
-    let properties = schema.as_value()["properties"].as_object()?;
-    properties.iter().find(|(_, property)| is_prompt(property)).map(|(name, _)| name.clone())
 }
 
 /// The other prompt, as ids where the first is given so.

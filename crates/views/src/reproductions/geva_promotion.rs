@@ -135,7 +135,7 @@ impl Prompt {
     fn read(opened: &Opened, text: &str, random: &mut Random) -> Result<Self> {
         let model = opened.model()?;
         let tokens = opened.encode(&PromptRef::Text(text.into()), Encoding::default())?;
-        let subject = methods::Subject { model, tokens: &tokens, edits: &[], memory: None };
+        let subject = methods::Subject { model, tokens: &tokens, edits: &[], memory: None, kept: None };
         let found = methods::sub_updates(subject, -1, DOMINANT, &mut |_, _| Ok(()))?;
         let scores = |layer: usize| &found.scores[layer * DOMINANT..(layer + 1) * DOMINANT];
         let most = |scores: &[f64]| scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
