@@ -5,6 +5,8 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   base: "./",
   plugins: [svelte()],
+  // The fonts are those that pictures made by the program use.
+  server: { fs: { allow: [".."] } },
   build: {
     target: "es2022",
     assetsInlineLimit: 0,

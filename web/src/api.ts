@@ -184,6 +184,7 @@ const ARRAYS = {
   f32: { bytes: 4, read: (v: DataView, i: number) => v.getFloat32(i, true) },
   f64: { bytes: 8, read: (v: DataView, i: number) => v.getFloat64(i, true) },
   u32: { bytes: 4, read: (v: DataView, i: number) => v.getUint32(i, true) },
+  i64: { bytes: 8, read: (v: DataView, i: number) => Number(v.getBigInt64(i, true)) },
   u8: { bytes: 1, read: (v: DataView, i: number) => v.getUint8(i) },
 } as const;
 

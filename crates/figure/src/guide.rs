@@ -13,7 +13,7 @@ pub struct Guide {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ticks: Vec<String>,
     /// The index that each place has along its dim, where that is not 0, 1, 2, ...: the heads that were
-    /// chosen, the positions that are shown.
+    /// chosen, the positions that are shown. A place that is none of the dim has [`Guide::NONE`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub indices: Vec<u32>,
     /// What the dim belongs to, where two figures have the same dim of different things: `model-a`.
@@ -23,6 +23,9 @@ pub struct Guide {
 }
 
 impl Guide {
+    /// The index of a place that is none of its dim, such as the embedding among layers.
+    pub const NONE: u32 = u32::MAX;
+
     /// A guide with this axis label.
     pub fn new(label: impl Into<String>) -> Self {
         Guide { label: label.into(), ..Guide::default() }

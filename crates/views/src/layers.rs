@@ -1,10 +1,16 @@
 //! Layers along the axes of figures: names of their rows, and one number for each.
 
-use figure::Array;
+use figure::{Array, Guide};
 
 /// Names of the rows of the residual stream: `embed`, then each block's number.
-pub(crate) fn names(rows: usize) -> impl Iterator<Item = String> {
+fn names(rows: usize) -> impl Iterator<Item = String> {
     (0..rows).map(|row| row.checked_sub(1).map_or_else(|| "embed".to_owned(), |block| block.to_string()))
+}
+
+/// The words along rows of the residual stream: `embed`, which is no layer, then each block.
+pub(crate) fn guide(rows: usize) -> Guide {
+    let indices = (0..rows as u32).map(|row| row.checked_sub(1).unwrap_or(Guide::NONE));
+    Guide::new("layer").ticks(names(rows)).indices(indices)
 }
 
 /// The median over the last axis of `[layer, pos]`, without what is NaN; NaN where all of a row is.

@@ -85,9 +85,12 @@ export function contrast(a: Rgb, b: Rgb): number {
 const DARK_INK: Rgb = [0x16, 0x1b, 0x22];
 const LIGHT_INK: Rgb = [0xff, 0xff, 0xff];
 
-/** Near-black or white, whichever has more contrast with this ground. */
+const BLACK: Rgb = [0, 0, 0];
+
+/** Near-black or white, whichever has more contrast with this ground; black where neither has enough. Never below 4.5. */
 export function ink(ground: Rgb): Rgb {
-  return contrast(ground, DARK_INK) >= contrast(ground, LIGHT_INK) ? DARK_INK : LIGHT_INK;
+  if (contrast(ground, LIGHT_INK) >= 4.5) return LIGHT_INK;
+  return contrast(ground, DARK_INK) >= 4.5 ? DARK_INK : BLACK;
 }
 
 /** The finite values at the two ends for these data, low below high; symmetric for a diverging map. */

@@ -20,7 +20,6 @@ export class GraphPlot implements Plot {
   private readonly ends: [number, number];
   private readonly touching: number[][];
   private boxes: Box[] = [];
-  private lit = -1;
 
   constructor(
     private readonly f: Graph,
@@ -102,9 +101,9 @@ export class GraphPlot implements Plot {
   hit(px: number, py: number): number {
     for (let i = this.marks - 1; i >= 0; i--) {
       const [x, y, w, h] = this.boxes[i];
-      if (px >= x - 2 && px <= x + w + 2 && py >= y - 2 && py <= y + h + 2) return (this.lit = i);
+      if (px >= x - 2 && px <= x + w + 2 && py >= y - 2 && py <= y + h + 2) return i;
     }
-    return (this.lit = -1);
+    return -1;
   }
   box(mark: number): Box {
     return this.boxes[mark];
@@ -118,10 +117,9 @@ export class GraphPlot implements Plot {
       const d = along + 2 * Math.abs(ox * dy - oy * dx);
       if (along > 1 && d < far) [best, far] = [i, d];
     });
-    return (this.lit = best);
+    return best;
   }
   note(mark: number) {
-    this.lit = mark;
     const node = this.f.nodes[mark];
     const lines = (node.detail ?? "").split("\n").filter(Boolean).map(visible);
     if (node.value !== undefined) lines.push(`value ${exact(toNumber(node.value))}`);
@@ -146,7 +144,7 @@ export class GraphPlot implements Plot {
     for (let i = 0; i < this.marks; i++) {
       const place = this.place(i);
       if (bus.matches(place, "pin")) pinned.push(i);
-      if (bus.hover && (i === this.lit || bus.matches(place, "hover"))) hovered.push(i);
+      if (bus.hover && bus.matches(place, "hover")) hovered.push(i);
     }
     if (!pinned.length && !hovered.length) return;
     const bright = new Set([...pinned, ...hovered]);

@@ -10,8 +10,9 @@ import type { Box, Plot } from "./plot";
 import { longSheet, type Sheet } from "./sheet";
 import type { Guide, Heatmap } from "./types";
 
-const GAP = 12;
 const HEADING = 17;
+/** A tile narrower than this has no names along its sides; its readout has them. */
+const DENSE = 64;
 const TICK = { size: 10.5 };
 const MOST_WRITTEN = 6000;
 
@@ -32,7 +33,8 @@ export class HeatmapPlot implements Plot {
   private left = 0;
   private top = 0;
   private written = false;
-  private width = 0;
+  private dense = false;
+  private gap = 12;
   private height = 0;
   readonly filtered = true;
 
@@ -101,6 +103,8 @@ export class HeatmapPlot implements Plot {
     this.top = one && panels === 1 ? 4 : HEADING + 4;
     const room = Math.max(80, width - this.left - LEGEND - 14);
     this.written = false;
+    this.dense = false;
+    this.gap = 12;
     const words = this.labels;
     if (product(this.size) <= MOST_WRITTEN && (words || (one && rows <= 32 && columns <= 14))) {
       const style = { size: 11 };
@@ -111,7 +115,7 @@ export class HeatmapPlot implements Plot {
         wide = Math.max(wide, Math.min(88, measure(text, style)));
       }
       const cell = Math.max(34, wide + 10);
-      const per = Math.max(1, Math.min(shown, Math.floor((room + GAP) / (cell * columns + GAP))));
+      const per = Math.max(1, Math.min(shown, Math.floor((room + this.gap) / (cell * columns + this.gap))));
       if (cell * columns <= room) {
         const grown = one ? Math.min(room / columns, cell * 1.5) : cell;
         this.written = true;
@@ -122,31 +126,40 @@ export class HeatmapPlot implements Plot {
     if (!this.written) {
       const dims = this.f.values.dims;
       const square = rows === columns || dims.at(-1)?.split("/")[0] === dims.at(-2)?.split("/")[0];
-      const most = Math.max(1, Math.floor((room + GAP) / (52 + GAP)));
-      const headings = this.leading.shape.at(-1);
-      // A grid of layers by heads is laid out as one.
-      const natural = this.leading.shape.length > 1 && headings && headings <= most ? headings : Math.round(Math.sqrt(shown * 1.9));
+      const headings = this.leading.shape.at(-1) ?? 1;
+      let most = Math.max(1, Math.floor((room + this.gap) / (DENSE + this.gap)));
+      // A grid of layers by heads is laid out as one, if need be of small tiles close together.
+      const asGrid = !one && this.leading.shape.length > 1;
+      if (asGrid && headings > most && (width - LEGEND - 34) / headings >= 22) {
+        this.dense = true;
+        this.gap = 5;
+        this.left = 22;
+        most = headings;
+      }
+      const natural = asGrid && headings <= most ? headings : Math.round(Math.sqrt(shown * 1.9));
       this.per = Math.max(1, Math.min(natural, most, shown));
-      const tile = (room + GAP) / this.per - GAP;
+      const tile = ((this.dense ? width - LEGEND - 34 : room) + this.gap) / this.per - this.gap;
       let w = Math.min(tile / columns, one ? 30 : 26);
       const high = one ? 560 : Math.max(120, tile * 1.4);
       let h = Math.min(w, high / rows);
       if (square) w = h = Math.min(w, h);
-      h = Math.max(h, Math.min(22, 44 / rows));
-      w = Math.max(w, Math.min(22, 44 / columns, room / columns));
+      if (!this.dense) {
+        h = Math.max(h, Math.min(22, 44 / rows));
+        w = Math.max(w, Math.min(22, 44 / columns, room / columns));
+      }
       this.cell = [w, h];
     }
     const lines = Math.ceil(shown / this.per);
     const tall = this.cell[1] * rows;
     const names = this.columnNames();
-    this.height = this.top + lines * (tall + HEADING + GAP) - HEADING - GAP + names.height + 20;
+    this.height = this.top + lines * (tall + HEADING + this.gap) - HEADING - this.gap + names.height + 20;
     this.height = Math.max(this.height, this.top + Math.max(84, Math.min(tall, 190)) + (this.missing ? 30 : 8));
-    this.width = width;
     return { width, height: Math.ceil(this.height) };
   }
 
   /** Names below the columns: level where they fit, else upright, else every so many. */
   private columnNames(): { turned: boolean; every: number; height: number } {
+    if (this.dense) return { turned: false, every: Infinity, height: 4 };
     const columns = this.size[2];
     let widest = 0;
     for (let i = 0; i < Math.min(columns, 1000); i++) widest = Math.max(widest, measure(visibleToken(nameAt(this.f.x, i)), TICK));
@@ -176,8 +189,8 @@ export class HeatmapPlot implements Plot {
       const [line, place] = [Math.floor(panel / this.per), panel % this.per];
       yield {
         panel,
-        x: this.left + place * (w * columns + GAP),
-        y: this.top + line * (h * rows + HEADING + GAP),
+        x: this.left + place * (w * columns + this.gap),
+        y: this.top + line * (h * rows + HEADING + this.gap),
         first: place === 0,
         last: panel + this.per >= panels,
       };
@@ -243,8 +256,10 @@ export class HeatmapPlot implements Plot {
     for (const tile of this.tiles()) {
       const { panel, x, y } = tile;
       if (panels > 1) {
-        const name = fit(this.panelName(panel), wide - (this.enlarged >= 0 ? 60 : 0), { size: 11, bold: true });
-        pen.text(x, y - 5, name, { size: 11, bold: true });
+        const style = { size: this.dense ? 10 : 11, bold: !this.dense, fill: this.dense ? theme.muted : theme.ink };
+        const full = this.panelName(panel);
+        const brief = this.leading.dims.length > 1 && measure(full, style) > wide ? this.panelAt(panel).join(".") : full;
+        pen.text(x, y - (this.dense ? 3.5 : 5), fit(brief, wide - (this.enlarged >= 0 ? 60 : 0), style), style);
       }
       if (this.f.causal) pen.rect(x, y, wide, tall, theme.masked);
       pen.image(x, y, wide, tall, this.pixels(panel, pen.density, theme.dark));
@@ -252,23 +267,23 @@ export class HeatmapPlot implements Plot {
       if (this.written) this.words(pen, panel, x, y);
       else pen.rect(x - 0.5, y - 0.5, wide + 1, tall + 1, null, theme.grid);
       this.veil(pen, panel, x, y);
-      if (tile.first) this.rowNames(pen, x, y);
-      if (tile.last) this.below(pen, x, y + tall);
+      if (tile.first && !this.dense) this.rowNames(pen, x, y);
+      if (tile.last && !this.dense) this.below(pen, x, y + tall);
     }
     if (this.enlarged >= 0) pen.text(this.left + wide, this.top - 5, "Esc: all", { size: 10.5, anchor: "end", fill: theme.muted });
     const shown = this.enlarged >= 0 ? 1 : panels;
-    const across = Math.min(this.per, shown) * (wide + GAP) - GAP;
+    const across = Math.min(this.per, shown) * (wide + this.gap) - this.gap;
     const names = this.columnNames();
     const label = this.axisName(0, this.f.x);
     pen.text(this.left + across / 2, this.bottom() + names.height + 12, fit(label, Math.max(60, across), { size: 11 }), { size: 11, anchor: "middle" });
     const lines = Math.ceil(shown / this.per);
-    const whole = lines * (tall + HEADING + GAP) - HEADING - GAP;
+    const whole = lines * (tall + HEADING + this.gap) - HEADING - this.gap;
     pen.text(11, this.top + whole / 2, fit(this.axisName(1, this.f.y), Math.max(60, whole), { size: 11 }), { size: 11, anchor: "middle", turn: -1 });
     colourBar(pen, this.f.colour, this.ends, this.left + across + 16, this.top, Math.max(84, Math.min(whole, 190)), this.missing);
   }
   private bottom(): number {
     const lines = Math.ceil((this.enlarged >= 0 ? 1 : this.size[0]) / this.per);
-    return this.top + lines * (this.cell[1] * this.size[1] + HEADING + GAP) - HEADING - GAP;
+    return this.top + lines * (this.cell[1] * this.size[1] + HEADING + this.gap) - HEADING - this.gap;
   }
   private hatches(pen: Pen, panel: number, x: number, y: number) {
     const [, rows, columns] = this.size;
@@ -360,7 +375,7 @@ export class HeatmapPlot implements Plot {
   private tileOf(panel: number): [number, number] {
     if (this.enlarged >= 0) return [this.left, this.top];
     const [line, place] = [Math.floor(panel / this.per), panel % this.per];
-    return [this.left + place * (this.cell[0] * this.size[2] + GAP), this.top + line * (this.cell[1] * this.size[1] + HEADING + GAP)];
+    return [this.left + place * (this.cell[0] * this.size[2] + this.gap), this.top + line * (this.cell[1] * this.size[1] + HEADING + this.gap)];
   }
   private split(mark: number): [panel: number, row: number, column: number] {
     const [, rows, columns] = this.size;
@@ -457,15 +472,17 @@ export class HeatmapPlot implements Plot {
   tiny(): boolean {
     return this.size[0] > 1 && this.enlarged < 0 && Math.min(...this.cell) < 5;
   }
-  click(px: number, py: number): boolean {
+  click(px: number, py: number, heading = false): boolean {
     if (this.size[0] < 2) return false;
     if (this.enlarged >= 0) {
+      if (heading && py >= this.top) return false;
       this.enlarged = -1;
       return true;
     }
     const [w, h] = [this.cell[0] * this.size[2], this.cell[1] * this.size[1]];
     for (const { panel, x, y } of this.tiles()) {
       if (px < x || px >= x + w || py < y - HEADING || py >= y + h) continue;
+      if (heading && py >= y) return false;
       this.enlarged = panel;
       return true;
     }

@@ -120,7 +120,8 @@ export class HistogramPlot implements Plot {
     }
   }
   summary(): string {
-    const total = this.counts.reduce((a: number, b: number) => a + b, 0);
+    let total = 0;
+    for (const count of this.counts) total += count;
     return `Histogram of ${this.bins} bins, ${grouped(Math.round(total))} values of ${this.f.label || "something"} from ${short(this.edges[0] ?? NaN)} to ${short(this.edges.at(-1) ?? NaN)}`;
   }
   sheet(): Sheet {

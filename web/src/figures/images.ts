@@ -111,7 +111,7 @@ export class ImagesPlot implements Plot {
     });
     if (!this.coloured) {
       const across = Math.min(this.per, this.first.length) * (w + GAP) - GAP;
-      colourBar(pen, this.f.colour, this.ends, across + 17, 1, Math.max(84, Math.min(h, 190)));
+      colourBar(pen, this.f.colour, this.ends, across + 17, 8, Math.max(84, Math.min(h, 190)));
     }
   }
   private split(mark: number): [picture: number, y: number, x: number] {

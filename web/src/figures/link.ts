@@ -11,6 +11,9 @@ export function axisKey(axis: string, guide: Guide | undefined, space: (dim: str
   return `${axis}@${guide?.space || space(dim)}`;
 }
 
+/** The index of a place that is none of its dim, such as the embedding among layers. */
+const NONE = 0xffffffff;
+
 export const indexAt = (guide: Guide | undefined, place: number) => guide?.indices?.[place] ?? place;
 export const nameAt = (guide: Guide | undefined, place: number) => guide?.ticks?.[place] ?? String(indexAt(guide, place));
 
@@ -28,6 +31,7 @@ export function fixedPlace(at: At[] | undefined, space: (dim: string) => string)
 export function selectionOf(place: Place): Selection {
   const out: Selection = {};
   for (const [key, index] of Object.entries(place)) {
+    if (index === NONE) continue;
     out[key] = [index];
     const plain = withoutRole(key);
     if (plain) out[plain] = [...new Set([...(out[plain] ?? []), index])];

@@ -1,5 +1,5 @@
 // Host of figures drawn on a canvas: a base layer, a layer of highlights, pointer, keyboard and readout.
-import type { Change, Selection } from "./bus";
+import type { Selection } from "./bus";
 import { selectionOf, type Place } from "./link";
 import { make, pinMode, type Context, type Part } from "./part";
 import { CanvasPen, type Pen, type Theme } from "./pen";
@@ -27,8 +27,8 @@ export interface Plot {
   sheet(): Sheet | null;
   /** What a drag over a rectangle selects; not given where there is no brush. */
   brush?(box: Box): Selection;
-  /** A double click, or a click beside the marks; true where it did something. */
-  click?(x: number, y: number): boolean;
+  /** A double click, or one click, where only headings count; true where it did something. */
+  click?(x: number, y: number, heading?: boolean): boolean;
   /** Whether marks here are too small to be pinned by a click, which does `click` instead. */
   tiny?(x: number, y: number): boolean;
   /** Escape, before it unwinds the selection. */
@@ -153,7 +153,7 @@ export function canvasPart(el: HTMLElement, plot: Plot, cx: Context, theme: Them
     } else if (mark >= 0) cx.bus.togglePin(selectionOf(plot.place(mark)), cx.id, pinMode(e));
     else if (band) {
       cx.bus.setFilter(null, cx.id);
-    } else if (plot.click?.(x, y)) redraw();
+    } else if (plot.click?.(x, y, true)) redraw();
   }
   function onDouble(e: MouseEvent) {
     const r = top.getBoundingClientRect();
@@ -240,7 +240,9 @@ export function canvasPart(el: HTMLElement, plot: Plot, cx: Context, theme: Them
     changed(changes) {
       if (changes.some((change) => change.channel === "filter")) {
         if (!cx.bus.filters.has(cx.id)) band = null;
-        if (plot.filtered) plot.draw(penFor(base));
+        // A figure is not filtered by its own brush.
+        const foreign = changes.some(({ channel, source }) => channel === "filter" && source !== cx.id);
+        if (plot.filtered && foreign) plot.draw(penFor(base));
       }
       overlay();
     },

@@ -28,7 +28,7 @@ export function ticks(low: number, high: number, about: number, whole = false): 
   const decimals = Math.max(0, Math.min(12, -Math.floor(Math.log10(step) + 1e-9)));
   const out: Tick[] = [];
   for (let i = Math.ceil(low / step - 1e-9); i * step <= high + step * 1e-9 && out.length < 200; i++) {
-    const value = i * step;
+    const value = i * step || 0;
     const plain = Math.abs(value) < 1e6 && decimals <= 4;
     out.push({ value, name: plain ? fixed(value === 0 ? 0 : value, decimals) : short(value) });
   }

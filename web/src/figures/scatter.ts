@@ -1,7 +1,6 @@
 // Points in a plane: splatted into pixels by the processor, so that a million redraw within a frame or two.
 import { LEGEND, colourBar, keys, tickRoom, xAxis, yAxis, type Frame } from "./axes";
 import { category, ends, hex, lut, step, type Rgb } from "./colour";
-import { lookup } from "./bus";
 import { axisKey, fixedPlace, linked, type Place } from "./link";
 import { exact, extent, grouped, numbers, short, visible, type Numbers } from "./numbers";
 import type { Context } from "./part";
@@ -66,8 +65,11 @@ export class ScatterPlot implements Plot {
   private passing(): ((i: number) => boolean) | null {
     const { bus, id } = this.cx;
     if (!this.key) return null;
-    const sets = [...bus.filters].filter(([source, sel]) => source !== id && sel[this.key!]).map(([, sel]) => lookup(sel[this.key!]));
-    return sets.length ? (i) => sets.every((set) => set.has(i)) : null;
+    const foreign = [...bus.filters].filter(([source, sel]) => source !== id && sel[this.key!]);
+    if (!foreign.length) return null;
+    const passed = new Uint8Array(this.marks);
+    for (const [, sel] of foreign) for (const i of sel[this.key]) if (i < passed.length) passed[i]++;
+    return (i) => passed[i] === foreign.length;
   }
   draw(pen: Pen): void {
     const { theme } = pen;

@@ -6,7 +6,7 @@ import { createBus, type Bus, type Selection } from "../figures/bus";
 import type { Context } from "../figures/render";
 import { arrange, freePlace, type Place } from "./grid";
 import { History } from "./history";
-import { readLink, validName, writeLink } from "./link";
+import { readLink, readStart, validName, writeLink } from "./link";
 import { stream } from "./jobs.svelte";
 import { fields, type Field, type Followed, initial } from "./schema";
 import { hashIds } from "./visible";
@@ -38,6 +38,8 @@ export class Desk {
   shown = $state<Record<string, Shown>>({});
   maximised = $state<string | null>(null);
   current = $state<string | null>(null);
+  /** While a view is dragged the elements keep their order, for one that is moved loses the pointer. */
+  dragging = $state(false);
   dialog = $state<DialogName | null>(null);
   pathOpen = $state(false);
   step = $state(0);
@@ -75,12 +77,30 @@ export class Desk {
       return;
     }
     stream.start();
-    await this.restore(link.ws);
+    const start = readStart(location.hash);
+    const asked = start.models.length > 0 || start.prompts.length > 0;
+    if (asked && link.ws === null) this.take(firstWorkspace());
+    else await this.restore(link.ws);
+    this.beginWith(start.models, start.prompts);
     this.ready = true;
+    // What was asked on the command line holds once: a reload keeps what was made of it.
+    if (asked) this.keep();
     if (Object.keys(link.sel).length) this.setPin(link.sel, "link");
     window.addEventListener("hashchange", () => {
       if (location.hash !== this.written) location.reload();
     });
+  }
+
+  private beginWith(models: readonly string[], prompts: readonly string[]): void {
+    for (const [i, reference] of models.entries()) {
+      const id = this.ws.models[i]?.id ?? "ab"[i];
+      if (id !== undefined) this.ws.models[i] = { id, reference };
+    }
+    for (const [i, text] of prompts.entries()) {
+      const id = this.ws.prompts[i]?.id ?? "pq"[i];
+      if (id !== undefined) this.ws.prompts[i] = { id, text };
+    }
+    if (prompts.length === 2) for (const v of this.ws.views) if (v.prompt !== null) this.shown[v.id] = "prompts";
   }
 
   private async restore(name: string | null): Promise<void> {

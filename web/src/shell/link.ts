@@ -78,3 +78,18 @@ export function readLink(hash: string): Link {
   }
   return link;
 }
+
+/** What the program's command line asks the page to begin with: `#model=REFERENCE&prompt=TEXT&prompt=TEXT`. */
+export function readStart(hash: string): { models: string[]; prompts: string[] } {
+  const start = { models: [] as string[], prompts: [] as string[] };
+  for (const part of hash.replace(/^#/, "").split("&")) {
+    const [key, value = ""] = part.split(/=(.*)/s);
+    try {
+      if (key === "model" && value !== "" && start.models.length < 2) start.models.push(decodeURIComponent(value));
+      if (key === "prompt" && start.prompts.length < 2) start.prompts.push(decodeURIComponent(value));
+    } catch {
+      // A broken escape names nothing.
+    }
+  }
+  return start;
+}

@@ -1,23 +1,42 @@
-// One tab stop per view: what lies inside is reached after Enter, or by the mouse.
+// One tab stop per view, its figure: the rest of a view is reached from its title, to which Esc leads, or by mouse.
 
 const REACHED = "a[href],button,input,select,textarea,summary,[tabindex]";
 
 export interface Stop {
+  /** Puts everything in the tab order. */
   enter(): void;
+  /** What Tab stops at. */
+  stop(): HTMLElement;
   destroy(): void;
 }
 
-/** Takes all inside `node` but `handle` out of the tab order until the view is entered. */
-export function oneStop(node: HTMLElement, handle: () => HTMLElement): Stop {
+/**
+ * Takes all inside `node` but one element out of the tab order, as long as the focus is there or elsewhere. That one is
+ * the first within `.figures` that can have the focus, else `body`.
+ */
+export function oneStop(node: HTMLElement, body: HTMLElement): Stop {
   const before = new Map<HTMLElement, string | null>();
   let entered = false;
+  let stop = body;
 
+  const scrolls = (el: HTMLElement) => el.scrollHeight > el.clientHeight + 1 && /auto|scroll/.test(getComputedStyle(el).overflowY);
   const demote = () => {
     if (entered) return;
-    for (const el of node.querySelectorAll<HTMLElement>(REACHED)) {
-      if (el === handle() || el.tabIndex < 0) continue;
-      before.set(el, el.getAttribute("tabindex"));
-      el.tabIndex = -1;
+    const all = [...node.querySelectorAll<HTMLElement>(REACHED)].filter((el) => el !== body);
+    const within = (el: HTMLElement) => el.closest(".figures") !== null && el.hasAttribute("tabindex");
+    const open = (el: HTMLElement) => el.tabIndex >= 0 || before.get(el) === "0";
+    stop = all.find((el) => within(el) && open(el)) ?? body;
+    body.tabIndex = stop === body ? 0 : -1;
+    for (const el of all) {
+      // What scrolls stays reachable, for keys are its only other way.
+      const stays = el === stop || (within(el) && scrolls(el));
+      if (stays && before.has(el)) {
+        el.tabIndex = 0;
+        before.delete(el);
+      } else if (!stays && el.tabIndex >= 0) {
+        before.set(el, el.getAttribute("tabindex"));
+        el.tabIndex = -1;
+      }
     }
   };
   const restore = () => {
@@ -27,7 +46,11 @@ export function oneStop(node: HTMLElement, handle: () => HTMLElement): Stop {
     }
     before.clear();
   };
-  const observer = new MutationObserver(demote);
+  const observer = new MutationObserver(() => {
+    demote();
+    // Its own changes are not news.
+    observer.takeRecords();
+  });
   const watch = () => observer.observe(node, { childList: true, subtree: true, attributes: true, attributeFilter: ["tabindex", "href"] });
   const enter = () => {
     if (entered) return;
@@ -42,7 +65,8 @@ export function oneStop(node: HTMLElement, handle: () => HTMLElement): Stop {
     watch();
   };
   const focusin = (e: FocusEvent) => {
-    if (e.target === handle()) leave();
+    const inFigure = e.target instanceof Element && (e.target === stop || e.target.closest(".figures [tabindex]") !== null) && e.target.matches("[tabindex]");
+    if (inFigure) leave();
     else enter();
   };
   const focusout = (e: FocusEvent) => {
@@ -54,6 +78,7 @@ export function oneStop(node: HTMLElement, handle: () => HTMLElement): Stop {
   watch();
   return {
     enter,
+    stop: () => stop,
     destroy() {
       observer.disconnect();
       node.removeEventListener("focusin", focusin);

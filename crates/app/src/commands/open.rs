@@ -7,7 +7,7 @@ use clap::ArgMatches;
 use views::AnyView;
 
 use crate::model::Opener;
-use crate::serve::{Options, serve};
+use crate::serve::{Options, is_built_in, serve};
 
 pub(super) fn run(matches: &ArgMatches, views: &'static [AnyView]) -> Result<()> {
     let text = |name: &str| matches.get_one::<String>(name).map(String::as_str);
@@ -30,7 +30,7 @@ pub(super) fn run(matches: &ArgMatches, views: &'static [AnyView]) -> Result<()>
         cache: matches.get_one::<PathBuf>("cache").cloned(),
         workspaces: PathBuf::from("workspaces"),
         start: start.join("&"),
-        file,
+        file: file.filter(|path| path.exists() || !is_built_in(&path.to_string_lossy())),
         browser: !matches.get_flag("no-browser"),
     })
 }

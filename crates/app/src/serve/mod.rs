@@ -22,6 +22,7 @@ use tokio::sync::watch;
 use views::AnyView;
 
 use crate::model::Opener;
+pub(crate) use workspaces::is_built_in;
 
 /// How the workbench is opened.
 pub(crate) struct Options {

@@ -41,11 +41,8 @@ impl Served {
     pub(super) fn pass(&self, tokens: &[u32], edits: &[Edit]) -> Pass {
         let mut passes = self.passes.lock().unwrap_or_else(PoisonError::into_inner);
         let known = passes.iter().position(|once| once.tokens == tokens && once.edits == edits);
-        let once = known.map(|at| passes.remove(at)).unwrap_or_else(|| Once {
-            tokens: tokens.to_vec(),
-            edits: edits.to_vec(),
-            pass: Arc::default(),
-        });
+        let new = || Once { tokens: tokens.to_vec(), edits: edits.to_vec(), pass: Arc::default() };
+        let once = known.map_or_else(new, |at| passes.remove(at));
         let pass = once.pass.clone();
         passes.insert(0, once);
         passes.truncate(PASSES);

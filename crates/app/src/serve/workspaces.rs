@@ -18,6 +18,11 @@ const LARGEST: usize = 1 << 20;
 const VERSION: u32 = 1;
 const ENDING: &str = ".wb.yaml";
 
+/// Whether a workspace of this name ships with the program.
+pub(crate) fn is_built_in(name: &str) -> bool {
+    BUILT_IN.iter().any(|(known, _)| *known == name)
+}
+
 /// Views side by side, of models and prompts, with what is pinned.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -233,7 +238,7 @@ impl Workspaces {
         names.dedup();
         let listed = |name: String| {
             let title = Workspace::read(&self.text(&name)?).ok()?.title;
-            let builtin = BUILT_IN.iter().any(|(known, _)| *known == name);
+            let builtin = is_built_in(&name);
             Some(Listed { name, title, builtin })
         };
         names.into_iter().filter_map(listed).collect()

@@ -113,7 +113,8 @@ fn long<T>(
         }
         let mut row = Vec::new();
         for (axis, &place) in index.iter().enumerate() {
-            row.push(guide(axis).map_or(place, |guide| guide.index(place)).to_string());
+            let index = guide(axis).map_or(place, |guide| guide.index(place));
+            row.push(if index == Guide::NONE as usize { String::new() } else { index.to_string() });
             if named(axis) {
                 row.push(
                     guide(axis).and_then(|guide| guide.ticks.get(place)).map_or_else(String::new, |name| word(name)),

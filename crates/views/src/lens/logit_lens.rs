@@ -5,7 +5,7 @@ use figure::{Array, ColourScale, Dim, Figure, Guide, Heatmap};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{Cx, PromptRef, Result, View, Why};
+use crate::{Cx, PromptRef, Result, View, Why, layers};
 
 /// What the network would predict if it stopped after each block.
 ///
@@ -83,8 +83,7 @@ impl View for LogitLens {
     }
 
     fn draw(output: &Output) -> Figure {
-        let layers = output.kl_to_final.shape()[0];
-        let names = (0..layers).map(|row| if row == 0 { "embed".to_owned() } else { (row - 1).to_string() });
+        let rows = output.kl_to_final.shape()[0];
         let first = |array: &Array<f32>| array.at(Dim::K, 0);
         let values = first(&output.top_probs).unwrap_or_else(|| output.kl_to_final.clone());
         let mut figure = Heatmap::new(values)
@@ -96,7 +95,7 @@ impl View for LogitLens {
             .caveat("Early layers may hold what the unembedding cannot read: an answer absent here may still be there.")
             .colour(ColourScale::tint().domain(0.0, 1.0).label("probability"))
             .x(Guide::new("token").ticks(output.tokens.data().iter().map(String::as_str)))
-            .y(Guide::new("layer").ticks(names))
+            .y(layers::guide(rows))
             .upwards();
         if let Some(labels) = output.top_tokens.at(Dim::K, 0) {
             figure = figure.labels(labels);

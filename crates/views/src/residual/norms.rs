@@ -107,7 +107,7 @@ fn map(output: &Output) -> Figure {
         .labels(output.resid.map(|&norm| short(norm)))
         .details(details)
         .x(Guide::new("token").ticks(output.tokens.data().iter().map(String::as_str)))
-        .y(Guide::new("layer").ticks(layers::names(output.resid.shape()[0])))
+        .y(layers::guide(output.resid.shape()[0]))
         .upwards()
         .into()
 }

@@ -87,8 +87,8 @@ impl View for Similarity {
         let rows = output.similarity.shape()[0];
         let map = Heatmap::new(output.similarity.clone())
             .colour(ColourScale::diverging().domain(-1.0, 1.0).label("cosine"))
-            .x(Guide::new("layer").ticks(layers::names(rows)))
-            .y(Guide::new("layer").ticks(layers::names(rows)))
+            .x(layers::guide(rows))
+            .y(layers::guide(rows))
             .upwards();
         Group::new([map.into(), curves(output)])
             .title("Directions of the residual stream")

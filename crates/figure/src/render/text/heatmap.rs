@@ -258,7 +258,9 @@ impl<'a> Sketch<'a> {
         let mut line = Line::new().with(" ".repeat(self.margin), Look::plain());
         let stride = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000].into_iter().find(|s| s * wide >= 6).unwrap_or(10);
         for column in (0..self.pooled.columns).step_by(stride) {
-            let name = self.figure.x.index(column * across).to_string();
+            let place = column * across;
+            let index = self.figure.x.index(place);
+            let name = if index == Guide::NONE as usize { self.figure.x.name(place) } else { index.to_string() };
             if column * wide + width(&name) <= self.pooled.columns * wide {
                 line.fill(self.margin + column * wide, Look::plain());
                 line.push(name, Look::dim());

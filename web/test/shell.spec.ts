@@ -1,0 +1,188 @@
+import { describe, expect, it } from "vitest";
+import { decode, type Schema } from "../src/api";
+import { opText, places } from "../src/shell/edits";
+import { arrange, clamp, freePlace, meet, type Place, readingOrder } from "../src/shell/grid";
+import { History } from "../src/shell/history";
+import { readLink, readStart, validName, writeLink } from "../src/shell/link";
+import { rank } from "../src/shell/rank";
+import { brief, fields, initial, parse } from "../src/shell/schema";
+import { hashIds, spoken } from "../src/shell/visible";
+import { firstWorkspace, readWorkspace } from "../src/shell/workspace";
+
+describe("grid", () => {
+  const places = () => new Map<string, Place>([
+    ["a", { x: 0, y: 0, w: 6, h: 5 }],
+    ["b", { x: 6, y: 0, w: 6, h: 5 }],
+    ["c", { x: 0, y: 5, w: 12, h: 4 }],
+  ]);
+  const apart = (map: Map<string, Place>) => {
+    const all = [...map.values()];
+    return all.every((p, i) => all.every((q, j) => i === j || !meet(p, q)));
+  };
+
+  it("pushes what is in the way and leaves no hole", () => {
+    const next = arrange(places(), "a", { x: 4, y: 0, w: 6, h: 5 });
+    expect(next.get("a")).toEqual({ x: 4, y: 0, w: 6, h: 5 });
+    expect(next.get("b")?.y).toBe(5);
+    expect(apart(next)).toBe(true);
+  });
+
+  it("keeps views apart whatever is asked", () => {
+    let map = places();
+    let seed = 1;
+    const random = (n: number) => (seed = (seed * 48271) % 2147483647) % n;
+    for (let i = 0; i < 300; i += 1) {
+      const id = ["a", "b", "c"][random(3)] as string;
+      map = arrange(map, id, { x: random(14) - 1, y: random(20), w: random(14), h: random(9) });
+      expect(apart(map)).toBe(true);
+      for (const p of map.values()) expect(p).toEqual(clamp(p));
+    }
+  });
+
+  it("closes the gap of a view that is gone, finds free places and reads in order", () => {
+    const map = places();
+    map.delete("a");
+    map.delete("b");
+    expect(arrange(map, null).get("c")?.y).toBe(0);
+    expect(freePlace(places().values(), 12, 2)).toEqual({ x: 0, y: 9, w: 12, h: 2 });
+    expect(readingOrder(places())).toEqual(["a", "b", "c"]);
+  });
+});
+
+describe("permalink", () => {
+  it("is read as it was written", () => {
+    const link = { ws: "my work-1", sel: { "pos@prompt:3f2a": [3, 4, 5, 9], "layer@model:zoo:talk": [4], "pos/src@prompt:3f2a": [0] } };
+    expect(readLink(writeLink(link))).toEqual(link);
+    expect(writeLink(link)).toContain("pos@prompt:3f2a=3-5,9");
+  });
+
+  it("leaves out what is too long or does not fit the schema", () => {
+    const many = Object.fromEntries(Array.from({ length: 200 }, (_, i) => [`pos@prompt:${i}`, [i]]));
+    expect(writeLink({ ws: "w", sel: many })).toBe("#ws=w");
+    expect(readLink("#ws=../etc&sel=pos@x=1-999999999;__proto__=1;layer@m=2;bad")).toEqual({ ws: null, sel: { "layer@m": [2] } });
+    expect(readLink(`#ws=${"a".repeat(3000)}`)).toEqual({ ws: null, sel: {} });
+    expect(readLink("#ws=%E0%A4%A&sel=%")).toEqual({ ws: null, sel: {} });
+    expect(validName("a..b")).toBe(false);
+  });
+});
+
+describe("the beginning", () => {
+  it("is what the command line asks for", () => {
+    expect(readStart("#model=zoo%3Atalk&prompt=a%3Db%26c&prompt=d&ws=w")).toEqual({ models: ["zoo:talk"], prompts: ["a=b&c", "d"] });
+    expect(readStart("#sel=pos@x=1")).toEqual({ models: [], prompts: [] });
+  });
+});
+
+describe("undo", () => {
+  it("goes back and forth, and joins quick changes of one kind", () => {
+    const h = new History(10, 1000);
+    h.note("type", "0", 0);
+    h.note("type", "1", 500);
+    h.note("move", "2", 600);
+    expect(h.undo("3")?.state).toBe("2");
+    expect(h.undo("2")?.state).toBe("0");
+    expect(h.undo("0")).toBe(null);
+    expect(h.redo("0")?.state).toBe("2");
+    h.note("move", "2", 9000);
+    expect(h.canRedo).toBe(false);
+  });
+});
+
+describe("forms", () => {
+  const schema: Schema = {
+    properties: {
+      prompt: { format: "prompt", anyOf: [{ type: "string" }, { type: "array" }] },
+      layer: { type: ["integer", "null"], minimum: 0 },
+      neuron: { type: "integer", minimum: 0 },
+      pos: { type: "integer", default: -1 },
+      measure: { $ref: "#/$defs/M", default: "mul" },
+      target: { type: ["string", "null"] },
+      gain: { type: "boolean", default: false },
+      text: { anyOf: [{ format: "prompt", anyOf: [] }, { type: "null" }], default: null },
+    },
+    required: ["prompt", "neuron"],
+    $defs: { M: { oneOf: [{ type: "string", const: "mul" }, { type: "string", const: "abs" }] } },
+  };
+  const list = fields(schema, { n_layers: 4, n_heads: 4, d_model: 8, d_mlp: 320 });
+  const field = (name: string) => list.find((f) => f.name === name)!;
+
+  it("come from the schema and the model's sizes", () => {
+    expect(list.map((f) => f.kind)).toEqual(["prompt", "integer", "integer", "integer", "choice", "token", "boolean", "prompt"]);
+    expect(field("layer")).toMatchObject({ max: 3, optional: true, followed: "layer" });
+    expect(field("neuron")).toMatchObject({ max: 319, required: true });
+    expect(field("measure").choices?.map((c) => c.value)).toEqual(["mul", "abs"]);
+    expect(field("text")).toMatchObject({ optional: true, required: false });
+    expect(initial(list)).toEqual({ neuron: 0 });
+  });
+
+  it("take only what fits", () => {
+    expect(parse(field("layer"), "3")).toBe(3);
+    expect(parse(field("layer"), "")).toBe(null);
+    expect(parse(field("layer"), "4")).toBe(undefined);
+    expect(parse(field("layer"), "1.5")).toBe(undefined);
+    expect(parse(field("pos"), "-2")).toBe(-2);
+    expect(parse(field("target"), " the")).toBe(" the");
+  });
+
+  it("are told in one line", () => {
+    expect(brief(list, { neuron: 7, pos: -1, layer: 2 }, { layer: true })).toBe("layer 2 (pin), neuron 7");
+  });
+});
+
+describe("edits from pins", () => {
+  it("name the head, the neuron or the stream", () => {
+    const pin = { "layer@model:m": [5], "head@model:m": [3, 1], "pos@prompt:p": [0], "layer@model:other": [9] };
+    expect(places(pin, "model:m", "prompt:p")).toEqual(["blocks.5.attn.z[head=1|3,pos=0]"]);
+    expect(places({ "layer@model:m": [0, 1] }, "model:m", null)).toEqual(["blocks.0.resid_post", "blocks.1.resid_post"]);
+    expect(places({ "layer@model:m": [2], "neuron@model:m": [7] }, "model:m", null)).toEqual(["blocks.2.mlp.post[neuron=7]"]);
+    expect(places({ "pos@prompt:p": [1] }, "model:m", "prompt:p")).toEqual([]);
+    expect(opText({ op: "scale", by: 0.5 })).toBe("*0.5");
+    expect(opText({ op: "patch", from: "a b" })).toBe("patch:a b");
+  });
+});
+
+describe("workspaces", () => {
+  it("survive JSON", () => {
+    const ws = firstWorkspace();
+    expect(readWorkspace(JSON.parse(JSON.stringify(ws)))).toEqual(ws);
+  });
+
+  it("of other versions are refused, odd ones mended", () => {
+    expect(() => readWorkspace({ version: 9 })).toThrow(/version 9/);
+    expect(() => readWorkspace("x")).toThrow();
+    const odd = readWorkspace({ version: 1, views: [{ view: "norms", place: { x: 99, w: -3 } }, { view: "norms", id: "v1" }, 7], edits: [{ text: 3 }], prompts: [{ id: "p", tokens: [1, 2] }] });
+    expect(odd.views).toHaveLength(2);
+    expect(new Set(odd.views.map((v) => v.id)).size).toBe(2);
+    expect(odd.views[0]?.place).toEqual(clamp(odd.views[0]!.place));
+    expect(odd.edits).toEqual([]);
+    expect(odd.prompts).toEqual([{ id: "p", tokens: [1, 2] }]);
+  });
+});
+
+describe("words", () => {
+  it("finds by name first, then by help", () => {
+    const of = (name: string, help: string, why: string | null = null) => ({ name, group: "", help, more: "", why });
+    const all = [of("norms", "of the stream"), of("logit lens", "reads the stream"), of("stream map", "")];
+    expect(rank(all, "stream").map((x) => x.name)).toEqual(["stream map", "norms", "logit lens"]);
+    expect(rank(all, "lens reads").map((x) => x.name)).toEqual(["logit lens"]);
+    expect(rank(all, "nothing")).toEqual([]);
+  });
+
+  it("names prompts by their ids and tokens for ears", () => {
+    expect(hashIds([1, 2])).not.toBe(hashIds([2, 1]));
+    expect(hashIds([1, 2])).toMatch(/^[0-9a-f]{8}$/);
+    expect(spoken(" the")).toBe("space the");
+    expect(spoken("\n")).toBe("line end");
+    expect(spoken(" ")).toBe("space");
+  });
+
+  it("reads little-endian arrays of every type", () => {
+    const bytes = new DataView(new ArrayBuffer(8));
+    bytes.setFloat32(0, 1.5, true);
+    bytes.setFloat32(4, NaN, true);
+    expect([...Array.from(decode(bytes.buffer, "f32"))]).toEqual([1.5, NaN]);
+    bytes.setFloat64(0, -2, true);
+    expect(Array.from(decode(bytes.buffer, "f64"))).toEqual([-2]);
+    expect(() => decode(bytes.buffer, "q8")).toThrow();
+  });
+});
