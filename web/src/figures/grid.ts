@@ -1,4 +1,5 @@
 // Rows on a page, only those in sight laid out: for tables, and for any figure shown as one.
+import { match } from "./bus";
 import { at as colourAt, hex, ink } from "./colour";
 import { selectionOf } from "./link";
 import { grouped, visible } from "./numbers";
@@ -126,7 +127,7 @@ export function grid(sheet: Sheet, cx: Context, first: Theme, options: GridOptio
       if (place) {
         if (cx.bus.matches(place, "hover")) el.classList.add("hover");
         if (cx.bus.matches(place, "pin")) el.classList.add("pin");
-        if (cx.bus.matches(place, "compare")) el.classList.add("compare");
+        cx.bus.compare.forEach((sel, slot) => sel && match(place, sel) && el.classList.add(`compare-${"ab"[slot]}`));
       }
       if (line === focus) el.classList.add("focus");
       sheet.headings.forEach((_, column) => {
