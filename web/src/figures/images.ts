@@ -2,6 +2,7 @@
 import { LEGEND, colourBar } from "./axes";
 import { at as colourAt, ends, MISSING } from "./colour";
 import { axisKey, fixedPlace, linked, type Place } from "./link";
+import { isIn, letter, looks, outline } from "./looks";
 import { countMissing, exact, numbers, product, visible, type Numbers } from "./numbers";
 import type { Context } from "./part";
 import { fit, type Pen, type Pixels } from "./pen";
@@ -171,11 +172,12 @@ export class ImagesPlot implements Plot {
     return this.picturePlace(this.split(mark)[0]);
   }
   overlay(pen: Pen): void {
-    for (const [channel, colour, width] of [["pin", pen.theme.pin, 2.5], ["hover", pen.theme.hover, 2]] as const) {
+    for (const look of looks(this.cx.bus, pen.theme)) {
       this.first.forEach((_, picture) => {
-        if (!this.cx.bus.matches(this.picturePlace(picture), channel)) return;
+        if (!isIn(this.picturePlace(picture), look)) return;
         const [x, y] = this.corner(picture);
-        pen.rect(x - 1, y - 1, this.w * this.scale + 2, this.h * this.scale + 2, null, colour, width);
+        outline(pen, [x - 1, y - 1, this.w * this.scale + 2, this.h * this.scale + 2], look);
+        letter(pen, x + 3, y + 14, look);
       });
     }
   }

@@ -150,7 +150,7 @@ function single(el: HTMLElement, f: Figure, cx: Drawn, theme: Theme, depth: numb
       view?.restyle(next);
     },
     changed(changes) {
-      if (view) view.changed();
+      if (view) view.changed(changes);
       else own.changed(changes);
     },
     destroy() {

@@ -237,6 +237,7 @@ export class ScatterPlot implements Plot {
       cell: (row, column) => columns[column][2](row),
       key: (row, column) => (columns[column][1] ? Number(columns[column][2](row)) : columns[column][2](row)),
       place: (row) => this.place(row),
+      along: this.key ? { key: this.key, fixed: this.always } : undefined,
     };
   }
 }

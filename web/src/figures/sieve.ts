@@ -1,7 +1,7 @@
 // Which of many marks the brushes of others let through: found once per axis, not once per mark.
 import type { Brush } from "./bus";
 import { withoutRole } from "./bus";
-import { lookup } from "./indices";
+import { lookup, type Indices } from "./indices";
 import { indexAt, type Place } from "./link";
 import type { Guide } from "./types";
 
@@ -17,6 +17,18 @@ type Term = (Uint8Array | null)[];
 /** Null lets everything through; "none" nothing. */
 export type Sieve = null | "none" | ((...places: number[]) => boolean);
 
+/** 1 for each place along an axis whose index is among some. */
+function maskOf(indices: Indices, { size, guide }: Axis): Uint8Array {
+  const mask = new Uint8Array(size);
+  if (!guide?.indices?.length) {
+    for (let i = 0; i < indices.length; i++) if (indices[i] < size) mask[indices[i]] = 1;
+  } else {
+    const set = lookup(indices);
+    for (let place = 0; place < size; place++) if (set.has(indexAt(guide, place))) mask[place] = 1;
+  }
+  return mask;
+}
+
 function terms(brush: Brush, fixed: Place, axes: readonly (Axis | null)[]): Term[] | "none" {
   const out: Term[] = [];
   // Of two places along one dim, either may match a brush that does not tell them apart.
@@ -28,10 +40,9 @@ function terms(brush: Brush, fixed: Place, axes: readonly (Axis | null)[]): Term
     const loose = !(key in brush) && plain !== null && !has(plain);
     const indices = brush[loose ? plain : key];
     if (!indices) continue;
-    const set = lookup(indices);
-    const met = i < 0 && set.has(fixed[key]);
+    const met = i < 0 && lookup(indices).has(fixed[key]);
     const axis = axes[i];
-    const mask = axis ? Uint8Array.from({ length: axis.size }, (_, place) => Number(set.has(indexAt(axis.guide, place)))) : null;
+    const mask = axis ? maskOf(indices, axis) : null;
     if (loose) {
       const shared = either.get(plain) ?? { met: false, term: axes.map(() => null) };
       shared.met ||= met;

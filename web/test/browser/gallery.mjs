@@ -5,6 +5,8 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import AxeBuilder from "@axe-core/playwright";
 import { chromium } from "playwright-core";
 import { createServer } from "vite";
+import { benches } from "./gallery.bench.mjs";
+import { choices } from "./gallery.choices.mjs";
 
 const shots = process.env.SHOTS ?? "/tmp/webshots";
 mkdirSync(shots, { recursive: true });
@@ -169,53 +171,10 @@ try {
   await check("no errors on the page", () => assert(problems.length === 0, problems.join(" ~ ").slice(0, 600)));
   await close();
 
+  await choices({ open, check, frames, lit, shots });
+  await benches({ open, check });
   const big = await open("?large");
-  await check("large page: hover to highlight", async () => {
-    const p = big.page;
-    await p.waitForTimeout(1500);
-    const times = await p.evaluate(async () => {
-      const out = { paint: [], run: [] };
-      const frame = () => new Promise((done) => requestAnimationFrame(done));
-      for (let i = 0; i < 25; i++) {
-        const start = performance.now();
-        window.gallery.bus.setHover(i % 2 ? { "pos@prompt:1": [i] } : { "example@set:1": [i * 31], "layer@model:a": [i % 12] }, "test");
-        await frame();
-        out.run.push(performance.now() - start);
-        await frame();
-        out.paint.push(performance.now() - start);
-      }
-      return out;
-    });
-    const middle = (list) => list.sort((a, b) => a - b)[list.length >> 1];
-    await p.screenshot({ path: `${shots}/large.png`, fullPage: true });
-    const [run, paint] = [middle(times.run), middle(times.paint)];
-    assert(paint < 150, String(paint));
-    return `drawn after ${run.toFixed(1)} ms, next frame after ${paint.toFixed(1)} ms (median of 25; slowest ${Math.max(...times.paint).toFixed(0)})`;
-  });
-  await check("large page: brush over 20,000 and over a million points", async () => {
-    const out = [];
-    for (const card of ["card2", "card3"]) {
-      const canvas = big.page.locator(`#${card} .fig-top`);
-      await canvas.scrollIntoViewIfNeeded();
-      const took = await big.page.evaluate(async (id) => {
-        const canvas = document.querySelector(`#${id} .fig-top`);
-        const r = canvas.getBoundingClientRect();
-        const fire = (type, x, y) => canvas.dispatchEvent(new PointerEvent(type, { clientX: r.left + x, clientY: r.top + y, button: 0, pointerId: 1, bubbles: true }));
-        canvas.setPointerCapture = canvas.releasePointerCapture = () => {};
-        fire("pointerdown", 150, 80);
-        const start = performance.now();
-        fire("pointermove", 200, 120);
-        await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
-        const took = performance.now() - start;
-        fire("pointerup", 200, 120);
-        window.gallery.bus.setFilter(null, id.replace("card", "v"));
-        return took;
-      }, card);
-      out.push(`${took.toFixed(0)} ms`);
-    }
-    return out.join(", ");
-  });
-  await check("no errors on the large page", () => assert.deepEqual(big.problems, []));
+  await big.page.screenshot({ path: `${shots}/large.png`, fullPage: true });
   await big.close();
 } finally {
   await browser.close();
