@@ -12,7 +12,7 @@ import { make, pinMode, type Drawn, type Part } from "./part";
 import type { Theme } from "./pen";
 import { MOST_HUES, mix } from "./mix";
 import { BARE, Wardrobe, keyLeads, strip, type Dress } from "./strip";
-import { hideTip, noteText, showTip } from "./tip";
+import { hideTip, noteText, showTip, type Note } from "./tip";
 import { tokenPicture } from "./tokendraw";
 import { DIRECTION, type Control } from "./tools";
 import type { Heatmap } from "./types";
@@ -105,10 +105,18 @@ export function attentionPart(el: HTMLElement, f: Heatmap, cx: Drawn, first: The
   }
   const token = (i: number) => `${visibleToken(words[i])} (${indexAt(sideGuide(), i)})`;
   function strongest(panel: number): string {
-    const all = Array.from({ length: n }, (_, i) => i).filter((i) => seen(i) && !Number.isNaN(valueOf(panel, i)));
-    all.sort((a, b) => Math.abs(valueOf(panel, b)) - Math.abs(valueOf(panel, a)));
-    const coarse = cells.value(panel, ...cellOf(0)) === null ? ", pooled" : "";
-    return all.slice(0, MOST_NAMED).map((i) => `${visibleToken(words[i])} ${short(valueOf(panel, i))}`).join("  ") + coarse;
+    // A short list in order, for there may be thousands of tokens.
+    const most: { i: number; value: number }[] = [];
+    for (let i = 0; i < n; i++) {
+      const value = seen(i) ? valueOf(panel, i) : NaN;
+      if (Number.isNaN(value)) continue;
+      const place = most.findIndex((other) => Math.abs(other.value) < Math.abs(value));
+      if (place < 0 && most.length >= MOST_NAMED) continue;
+      most.splice(place < 0 ? most.length : place, 0, { i, value });
+      most.length = Math.min(most.length, MOST_NAMED);
+    }
+    const coarse = cells.isCoarse(panel) ? ", pooled" : "";
+    return most.map(({ i, value }) => `${visibleToken(words[i])} ${short(value)}`).join("  ") + coarse;
   }
   const sentence = () => (direction() === "from" ? `How much ${token(focus)} looks at each token` : `How much each token looks at ${token(focus)}`);
   const note = () => {
@@ -127,7 +135,7 @@ export function attentionPart(el: HTMLElement, f: Heatmap, cx: Drawn, first: The
     const now = `${shown} ${theme.dark}`;
     if (now === asked) return;
     asked = now;
-    for (const panel of shown) void cells.fetchPanel(panel).then((fresh) => fresh && paint());
+    for (const panel of shown) void cells.fetchPanel(panel).then((fresh) => fresh && finer());
     scale.element.hidden = shown.length > 1;
     scale.paint(cells.shading(shown[0]), f.colour.label, theme);
     names.hidden = shown.length < 2;
@@ -140,6 +148,11 @@ export function attentionPart(el: HTMLElement, f: Heatmap, cx: Drawn, first: The
         return name;
       }),
     );
+  }
+  /** More of a pooled array is here. */
+  function finer() {
+    paint();
+    if (pointed >= 0) showTip(cx, (told = note()), ...pointer);
   }
   function dress() {
     const marks = looks(cx.bus, theme);
@@ -166,20 +179,25 @@ export function attentionPart(el: HTMLElement, f: Heatmap, cx: Drawn, first: The
   }
 
   let pointed = -1;
+  let pointer: [number, number] = [0, 0];
+  let told: Note | null = null;
   body.addEventListener("pointermove", (e) => {
     const i = text.indexOf(e.target);
     if (i !== pointed) {
       pointed = i;
       cx.bus.setHover(i < 0 ? null : selectionOf(place(i)), cx.id);
       if (i >= 0 && !cx.bus.frozen) all();
+      told = i >= 0 ? note() : null;
     }
-    if (i >= 0) showTip(cx, note(), e.clientX, e.clientY);
+    pointer = [e.clientX, e.clientY];
+    if (told) showTip(cx, told, ...pointer);
     else hideTip(cx);
   });
   function leave() {
     hideTip(cx);
     if (pointed >= 0) cx.bus.setHover(null, cx.id);
     pointed = -1;
+    told = null;
   }
   body.addEventListener("pointerleave", leave);
   body.addEventListener("click", (e) => {

@@ -74,15 +74,19 @@ export function keys(pen: Pen | null, names: string[], x: number, y: number, wid
 export const LEGEND = 78;
 
 /** What a legend says below its bar. */
-function legendNotes(shading: Shading): string[] {
+function legendNotes(shading: Shading, own: boolean): string[] {
   const notes: string[] = [];
-  if (shading.outside) notes.push(`${grouped(shading.outside)} outside`);
+  if (own) notes.push("of each panel");
+  if (shading.outside && !own) notes.push(`${grouped(shading.outside)} outside`);
   if (shading.manner.spread === "arcsinh") notes.push("arcsinh");
   return notes;
 }
 
 /** The room that a legend takes below its bar. */
-export const legendFoot = (shading: Shading): number => legendNotes(shading).length * 15 + (shading.missing ? 26 : 0) + (legendNotes(shading).length ? 8 : 0);
+export function legendFoot(shading: Shading, own = false): number {
+  const notes = legendNotes(shading, own).length;
+  return (notes ? notes * 15 + 8 : 0) + (shading.missing ? 26 : 0);
+}
 
 // The limits themselves are always told.
 const limitName = (value: number) => (Math.abs(value) >= 1e5 || (value !== 0 && Math.abs(value) < 1e-3) ? value.toExponential(1) : String(Number(value.toPrecision(3)))).replace("-", "−");
@@ -132,7 +136,7 @@ export function colourBar(pen: Pen, shading: Shading, { x, y, height, label, nam
     pen.text(x + 17 + widest + 7, y + height / 2, fit(label, Math.max(height + 20, 90), SMALL), { ...SMALL, anchor: "middle", turn: 1 });
   }
   let foot = y + height + 18;
-  for (const note of legendNotes(shading)) {
+  for (const note of legendNotes(shading, !!names)) {
     pen.text(x, foot, note, { size: 11, fill: theme.muted });
     foot += 15;
   }

@@ -46,6 +46,8 @@ export class Cells {
   private manner: Manner = PLAIN;
   private shadings: Shading[] = [];
   own = false;
+  /** Changes with whatever changes what cells look like. */
+  version = 0;
 
   constructor(
     private readonly f: Heatmap,
@@ -74,6 +76,10 @@ export class Cells {
   get pooled(): boolean {
     return this.whole !== null;
   }
+  /** Whether only the largest values of blocks of a panel are here. */
+  isCoarse(panel: number): boolean {
+    return this.pooled && !this.fine.has(panel);
+  }
   /** What is here, pooled or whole. */
   get numbers(): Numbers {
     return this.values;
@@ -91,6 +97,7 @@ export class Cells {
     this.own = this.panels > 1 && options.one("scale", ["shared", "own"]) === "own";
     this.manner = mannerOf(options, this.f.colour.map);
     this.shadings = [];
+    this.version++;
   }
   exists(row: number, column: number): boolean {
     return !this.f.causal || column <= row;
@@ -164,6 +171,7 @@ export class Cells {
     if (!this.leading.dims.length || this.rows * this.columns > MOST_CELLS) return Promise.resolve(false);
     return this.fetch(`panel ${panel}`, this.slice(panel), (values) => {
       this.fine.set(panel, values);
+      this.version++;
       forgetOldest(this.fine, MOST_PANELS, (oldest) => this.asked.delete(`panel ${oldest}`));
     });
   }

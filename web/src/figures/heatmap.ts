@@ -269,9 +269,10 @@ export class HeatmapPlot implements Plot {
     return true;
   }
   summary(): string {
-    const { panels, rows, columns, pooled, blockSize } = this.cells;
+    const { panels, rows, columns, blockSize } = this.cells;
     if (!panels) return "Heatmap without values";
-    const shading = this.cells.shading(Math.max(0, this.tiles.enlarged));
+    const seen = Math.max(0, this.tiles.enlarged);
+    const shading = this.cells.shading(seen);
     const many = panels > 1 ? `${panels} heatmaps` : "Heatmap";
     const label = this.f.colour.label ? `${this.f.colour.label} ` : "";
     const range = this.cells.own && this.tiles.enlarged < 0 ? `${label}on a scale of its own in each` : `${label}from ${short(shading.limits[0])} to ${short(shading.limits[1])}`;
@@ -279,7 +280,7 @@ export class HeatmapPlot implements Plot {
       ...(shading.missing ? [`${grouped(shading.missing)} not a number`] : []),
       ...(shading.outside ? [`${grouped(shading.outside)} outside the limits`] : []),
       ...(this.cells.leavesFirst ? ["the first token left out"] : []),
-      ...(pooled ? [`drawn from the largest of each ${blockSize} cells`] : []),
+      ...(this.cells.isCoarse(seen) ? [`drawn from the largest of each ${blockSize} cells`] : []),
     ];
     return [`${many} of ${rows} rows (${this.axisName(1, this.f.y)}) by ${columns} columns (${this.axisName(0, this.f.x)}), ${range}`, ...notes].join("; ");
   }

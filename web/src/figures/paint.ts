@@ -59,6 +59,9 @@ export function pixels(cells: Cells, panel: number, [width, height]: [number, nu
 }
 
 export class Paint {
+  /** Pixels of panels, good until what they show changes. */
+  private readonly kept = new Map<number, { of: string; pixels: Pixels }>();
+
   constructor(
     private readonly f: Heatmap,
     private readonly cells: Cells,
@@ -74,7 +77,10 @@ export class Paint {
     // What is masked or left out shows this ground.
     if (this.f.causal || cells.leavesFirst || shading.manner.sign !== "both") pen.rect(x, y, wide, tall, pen.theme.masked);
     const size: [number, number] = [Math.round(wide * pen.density), Math.round(tall * pen.density)];
-    pen.image(x, y, wide, tall, pixels(cells, panel, size, !!this.f.upwards, pen.theme.dark));
+    const of = `${size} ${pen.theme.dark} ${cells.version}`;
+    let kept = this.kept.get(panel);
+    if (kept?.of !== of) this.kept.set(panel, (kept = { of, pixels: pixels(cells, panel, size, !!this.f.upwards, pen.theme.dark) }));
+    pen.image(x, y, wide, tall, kept.pixels);
     if (shading.missing && Math.min(w, h) >= 5) this.hatches(pen, panel, x, y);
     if (tiles.written) this.words(pen, panel, x, y, shading);
     else pen.rect(x - 0.5, y - 0.5, wide + 1, tall + 1, null, pen.theme.grid);
@@ -162,7 +168,6 @@ export class Paint {
     const sign = cells.shading(0).manner.sign;
     const lowest = sign === "plus" ? "0" : diverging ? "−max" : "min";
     const largest = sign === "minus" ? "0" : "max";
-    const label = each ? `${this.f.colour.label ? `${this.f.colour.label}, ` : ""}each panel its own` : this.f.colour.label;
-    colourBar(pen, cells.shading(Math.max(0, tiles.enlarged)), { x: left + across + 16, y: top, height: tiles.barHeight, label, names: each ? [lowest, largest] : undefined });
+    colourBar(pen, cells.shading(Math.max(0, tiles.enlarged)), { x: left + across + 16, y: top, height: tiles.barHeight, label: this.f.colour.label, names: each ? [lowest, largest] : undefined });
   }
 }

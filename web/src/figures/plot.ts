@@ -1,5 +1,5 @@
 // Host of figures drawn on a canvas: a base layer, a layer of highlights, pointer, keyboard and readout.
-import type { Brush } from "./bus";
+import { withoutRole, type Brush } from "./bus";
 import { selectionOf, type Place } from "./link";
 import { make, pinMode, type Drawn, type Part } from "./part";
 import { CanvasPen } from "./canvas";
@@ -51,6 +51,8 @@ export interface Plot {
 }
 
 const MAX_SIDE = 8192;
+/** Within this time after a click that did something, in milliseconds, another is the second of a double click. */
+const DOUBLE = 450;
 
 export function canvasPart(el: HTMLElement, plot: Plot, cx: Drawn, theme: Theme): Part {
   const holder = make("div", "fig-canvas");
@@ -68,6 +70,8 @@ export function canvasPart(el: HTMLElement, plot: Plot, cx: Drawn, theme: Theme)
   let pointer: [number, number] = [0, 0];
   let drag: { x: number; y: number; box: Box | null; id: number } | null = null;
   let band: Box | null = null;
+  let acted = -Infinity;
+  let wasFiltered = false;
 
   function fitCanvas(canvas: HTMLCanvasElement) {
     canvas.width = Math.max(1, Math.round(size.width * density));
@@ -90,6 +94,7 @@ export function canvasPart(el: HTMLElement, plot: Plot, cx: Drawn, theme: Theme)
     fitCanvas(base);
     fitCanvas(top);
     plot.draw(penFor(base));
+    wasFiltered = !!plot.filtered && isFiltered();
     overlay();
     top.setAttribute("aria-label", plot.summary());
   }
@@ -109,6 +114,12 @@ export function canvasPart(el: HTMLElement, plot: Plot, cx: Drawn, theme: Theme)
       pen.alpha(1);
       pen.rect(...box, null, theme.ink, 1);
     }
+  }
+  /** Whether a brush elsewhere speaks of a dim that is here: a figure is not filtered by its own. */
+  function isFiltered(): boolean {
+    if (!plot.marks) return false;
+    const keys = Object.keys(plot.place(0)).flatMap((key) => [key, withoutRole(key) ?? key]);
+    return [...cx.bus.filters].some(([source, brush]) => source !== cx.id && keys.some((key) => key in brush));
   }
   const local = (e: PointerEvent): [number, number] => {
     const r = top.getBoundingClientRect();
@@ -161,8 +172,10 @@ export function canvasPart(el: HTMLElement, plot: Plot, cx: Drawn, theme: Theme)
       overlay();
       return;
     }
+    if (e.timeStamp - acted < DOUBLE) return;
     const mark = plot.hit(x, y);
     if (pinMode(e) === "replace" && plot.tiny?.(x, y) && plot.click?.(x, y)) {
+      acted = e.timeStamp;
       focus = -1;
       redraw();
     } else if (mark >= 0) cx.bus.togglePin(selectionOf(plot.place(mark)), cx.id, pinMode(e));
@@ -171,6 +184,7 @@ export function canvasPart(el: HTMLElement, plot: Plot, cx: Drawn, theme: Theme)
     } else if (plot.click?.(x, y, true)) redraw();
   }
   function onDouble(e: MouseEvent) {
+    if (e.timeStamp - acted < DOUBLE) return;
     const r = top.getBoundingClientRect();
     if (plot.click?.(e.clientX - r.left, e.clientY - r.top)) redraw();
   }
@@ -268,9 +282,10 @@ export function canvasPart(el: HTMLElement, plot: Plot, cx: Drawn, theme: Theme)
     changed(changes) {
       if (changes.some((change) => change.channel === "filter")) {
         if (!cx.bus.filters.has(cx.id)) band = null;
-        // A figure is not filtered by its own brush.
         const foreign = changes.some(({ channel, source }) => channel === "filter" && source !== cx.id);
-        if (plot.filtered && foreign) plot.draw(penFor(base));
+        const concerns = plot.filtered && foreign && isFiltered();
+        if (concerns || (foreign && wasFiltered)) plot.draw(penFor(base));
+        if (foreign) wasFiltered = !!concerns;
       }
       overlay();
     },

@@ -87,7 +87,7 @@ export class Tiles {
     this.written = this.writtenIn(room);
     if (!this.written) this.drawnIn(room, width);
     this.names = this.columnNames();
-    const foot = legendFoot(this.cells.shading(Math.max(0, this.enlarged)));
+    const foot = legendFoot(this.cells.shading(Math.max(0, this.enlarged)), this.cells.own && this.enlarged < 0);
     const height = Math.max(this.top + this.down + this.names.height + 20, this.top + this.barHeight + foot + 8);
     return { width, height: Math.ceil(height) };
   }
