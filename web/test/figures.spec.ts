@@ -17,7 +17,7 @@ const FIELDS: Record<Kind, { must: string[]; may?: string[] }> = {
   text: { must: ["body"] },
   code: { must: ["source"], may: ["language", "marked"] },
   table: { must: ["rows", "columns"] },
-  tokens: { must: ["tokens", "values", "colour"], may: ["details"] },
+  tokens: { must: ["tokens", "values", "colour"], may: ["series", "details"] },
   heatmap: { must: ["values", "colour", "x", "y", "panels"], may: ["labels", "details", "upwards", "causal"] },
   lines: { must: ["y", "series", "x_axis", "x_scale", "y_scale"], may: ["x", "band", "y_label", "y_domain"] },
   scatter: { must: ["x", "y", "colour"], may: ["values", "classes", "class_names", "names", "x_label", "y_label"] },

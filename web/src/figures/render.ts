@@ -1,5 +1,6 @@
 // Draws a figure into an element: the words around it, the kind's own part, "show as table", exports.
 import "./figures.css";
+import "./tools.css";
 import { BarsPlot } from "./bars";
 import type { Change } from "./bus";
 import { difference, onOneScale } from "./difference";

@@ -93,7 +93,7 @@ export function tokensPart(el: HTMLElement, f: Tokens, cx: Drawn, first: Theme):
       else if (value < shading.limits[0] || value > shading.limits[1]) lines.push("outside the limits of the colours");
     }
     lines.push(`${axis} ${i}`);
-    const detail = f.details?.[f.details.length === series * per && series > 1 ? now * per + i : i];
+    const detail = f.details?.[i];
     if (detail) lines.push(...detail.split("\n").map(visible));
     if (series > 1 && i < per) {
       for (let s = 0; s < Math.min(series, MOST_NOTED); s++) lines.push(`${s === now ? "▸ " : "  "}${seriesName(s)}  ${short(values[s * per + i])}`);
