@@ -125,7 +125,12 @@ export function toolRow(options: Options): ToolRow {
   return {
     element,
     show(controls) {
-      if (controls.length !== shown.length || controls.some((control, i) => control !== shown[i])) build(controls);
+      if (controls.length !== shown.length || controls.some((control, i) => control !== shown[i])) {
+        const held = inputs.find((input) => input === document.activeElement);
+        build(controls);
+        // Who chose by keyboard stays where they were.
+        if (held) inputs.find((input) => input.dataset.key === held.dataset.key && input.value === held.value)?.focus();
+      }
       for (const input of inputs) {
         const control = shown.find(({ key }) => key === input.dataset.key)!;
         input.checked = options.one(control.key, words(control)) === input.value;

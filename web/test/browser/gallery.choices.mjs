@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 
-export async function choices({ open, check, frames, lit, shots }) {
+export async function choices({ open, check, frames, lit, axe, shots }) {
   const { page, problems, close } = await open("");
   const choose = async (card, key, value) => {
     const input = page.locator(`#${card} input[data-key="${key}"][value="${value}"]`).first();
@@ -127,6 +127,26 @@ export async function choices({ open, check, frames, lit, shots }) {
     await choose("card1", "as", "map");
   });
 
+  await check("the row of choices works by keyboard, and keeps the focus", async () => {
+    const focused = () => page.evaluate("document.activeElement.value");
+    await page.focus('#card1 input[data-key="as"]:checked');
+    await page.keyboard.press("ArrowRight");
+    await frames(page);
+    assert.equal(await focused(), "text");
+    await page.keyboard.press("Tab");
+    assert.equal(await focused(), "from");
+    await page.keyboard.press("Tab");
+    assert.equal(await focused(), "shared");
+    await choose("card1", "first", "out");
+    for (const scheme of ["light", "dark"]) {
+      await page.emulateMedia({ colorScheme: scheme });
+      await page.waitForTimeout(200);
+      await axe(page);
+    }
+    await page.emulateMedia({ colorScheme: "light" });
+    await choose("card1", "first", "shown");
+    await choose("card1", "as", "map");
+  });
   await check("series of tokens: picked by button, arrow, list and pin", async () => {
     const shown = () => page.evaluate('document.querySelector("#card14 .fig-tokens").getAttribute("aria-label")');
     await page.locator("#card14 .fig-picker .fig-choice >> nth=2").hover();
@@ -214,7 +234,7 @@ export async function choices({ open, check, frames, lit, shots }) {
     assert.equal(await content("#card0 .fig-token.compare-b"), '"B"');
     assert.equal(await content("#card8 .fig-row.compare-b > :first-child"), '"B"');
     assert((await lit(page, "card3")) > before);
-    await page.screenshot({ path: `${shots}/compared.png`, fullPage: true });
+    for (const card of [0, 1, 4, 7, 8, 9]) await page.locator(`#card${card}`).screenshot({ path: `${shots}/compared-${card}.png` });
     for (const slot of [0, 1]) await page.evaluate(`gallery.bus.setCompare(${slot}, null, "test")`);
   });
   await check("a token on one side of a comparison lights on the other", async () => {
