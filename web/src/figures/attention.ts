@@ -11,6 +11,7 @@ import { short, visibleToken } from "./numbers";
 import { make, pinMode, type Drawn, type Part } from "./part";
 import type { Theme } from "./pen";
 import { MOST_HUES, mix } from "./mix";
+import { passing } from "./sieve";
 import { BARE, Wardrobe, keyLeads, strip, type Dress } from "./strip";
 import { hideTip, noteText, showTip, type Note } from "./tip";
 import { tokenPicture } from "./tokendraw";
@@ -156,7 +157,7 @@ export function attentionPart(el: HTMLElement, f: Heatmap, cx: Drawn, first: The
   }
   function dress() {
     const marks = looks(cx.bus, theme);
-    const sides = [fixedPlaceOf("from"), fixedPlaceOf("to")];
+    const sides = [sideOf("from"), sideOf("to")];
     for (const span of body.querySelectorAll(".hover, .pin, .compare-a, .compare-b, .here")) span.classList.remove("hover", "pin", "compare-a", "compare-b", "here");
     for (const look of marks) {
       const name = look.letter ? `compare-${look.letter.toLowerCase()}` : look.channel;
@@ -166,8 +167,13 @@ export function attentionPart(el: HTMLElement, f: Heatmap, cx: Drawn, first: The
     }
     spans[focus]?.classList.add("here");
   }
-  function fixedPlaceOf(way: "from" | "to") {
-    return { key: keys[way], guide: way === "from" ? f.y : f.x };
+  function sideOf(way: "from" | "to") {
+    return { key: keys[way], size: n, guide: way === "from" ? f.y : f.x };
+  }
+  /** Fades the tokens that a brush elsewhere leaves out. */
+  function veil() {
+    const passes = passing(cx.bus.filters, cx.id, always, sideOf(direction()), n);
+    spans.forEach((span, i) => span.classList.toggle("out", !!passes && !passes[i]));
   }
   function all() {
     body.setAttribute("aria-label", summary());
@@ -228,6 +234,7 @@ export function attentionPart(el: HTMLElement, f: Heatmap, cx: Drawn, first: The
   });
   row?.paint(theme);
   all();
+  veil();
 
   return {
     summary,
@@ -237,6 +244,7 @@ export function attentionPart(el: HTMLElement, f: Heatmap, cx: Drawn, first: The
       plot.adjust();
       row?.paint(theme);
       all();
+      veil();
     },
     sheet: () => plot.sheet(),
     picture: (width) => {
@@ -253,6 +261,7 @@ export function attentionPart(el: HTMLElement, f: Heatmap, cx: Drawn, first: The
       );
     },
     changed(changes: Change[]) {
+      if (changes.some(({ channel }) => channel === "filter")) veil();
       if (changes.some(({ channel }) => channel !== "filter")) all();
     },
     restyle(next) {

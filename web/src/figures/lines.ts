@@ -6,7 +6,7 @@ import { axisKey, fixedPlace, indexAt, linked, nameAt, placesIn, type Place } fr
 import { letter, looks, type Look } from "./looks";
 import { exact, extent, numbers, product, short, toNumber, visible, visibleToken, type Numbers } from "./numbers";
 import type { Context } from "./part";
-import { measure, type Pen } from "./pen";
+import type { Pen } from "./pen";
 import type { Box, Plot } from "./plot";
 import { scale, type Scale } from "./scale";
 import { longSheet, type Sheet } from "./sheet";
@@ -229,5 +229,3 @@ export class LinesPlot implements Plot {
     );
   }
 }
-
-export const widestName = (names: string[]) => Math.max(0, ...names.map((name) => measure(name, { size: 11 })));

@@ -124,6 +124,13 @@ export async function choices({ open, check, frames, lit, axe, shots }) {
     await page.keyboard.press("Enter");
     assert.deepEqual(await page.evaluate("gallery.bus.pin"), { "pos/dst@prompt:1": [1], "pos@prompt:1": [1] });
     await page.keyboard.press("Enter");
+    await page.evaluate('gallery.bus.setFilter({ "pos@prompt:1": [2, 3] }, "test")');
+    await frames(page);
+    assert.equal(await page.locator("#card1 .fig-token:not(.out)").count(), 2);
+    assert.equal(await page.locator("#card0 .fig-token:not(.out)").count(), 2);
+    await page.evaluate('gallery.bus.setFilter(null, "test")');
+    await frames(page);
+    assert.equal(await page.locator(".fig-token.out").count(), 0);
     await choose("card1", "as", "map");
   });
 
