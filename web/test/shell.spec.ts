@@ -147,6 +147,22 @@ describe("workspaces", () => {
     expect(readWorkspace(JSON.parse(JSON.stringify(ws)))).toEqual(ws);
   });
 
+  it("of version 1 become version 2: what is shown and how it is drawn is as it was", () => {
+    const old = { version: 1, title: "t", models: [{ id: "a", reference: "zoo:talk" }], prompts: [{ id: "p", text: "x" }], edits: [], views: [{ id: "v", view: "norms", model: "a", prompt: "p", parameters: {}, follow: {}, place: { x: 0, y: 0, w: 6, h: 8 } }] };
+    const { version, views } = readWorkspace(old);
+    expect(version).toBe(2);
+    expect(views[0]).toEqual({ ...old.views[0], show: "after", options: {} });
+  });
+
+  it("keep what is shown and how it is drawn", () => {
+    const ws = firstWorkspace();
+    ws.views[0]!.show = "edits";
+    ws.views[1]!.options = { scale: "own", sign: -1, bos: false };
+    expect(readWorkspace(JSON.parse(JSON.stringify(ws)))).toEqual(ws);
+    const odd = { ...ws, views: [{ ...ws.views[0], show: "sideways", options: [1] }] };
+    expect(readWorkspace(odd).views[0]).toMatchObject({ show: "after", options: {} });
+  });
+
   it("of other versions are refused, odd ones mended", () => {
     expect(() => readWorkspace({ version: 9 })).toThrow(/version 9/);
     expect(() => readWorkspace("x")).toThrow();

@@ -13,6 +13,8 @@ export interface Context {
   load(a: Arr, q?: { slice?: Record<string, number>; pool?: number }): Promise<Arr>;
   /** What is under the pointer or the keyboard focus, for an aria-live region. */
   announce(text: string): void;
+  /** How figures are drawn, kept with the view; figures choose the keys. */
+  options?: { get(key: string): unknown; set(key: string, value: unknown): void };
 }
 
 export interface Part {

@@ -10,10 +10,9 @@ import { readLink, readStart, validName, writeLink } from "./link";
 import { stream } from "./jobs.svelte";
 import { fields, type Field, type Followed, initial } from "./schema";
 import { hashIds } from "./visible";
-import { firstWorkspace, type PlacedView, type Prompt, readSelection, readWorkspace, type Workspace } from "./workspace";
+import { firstWorkspace, type PlacedView, type Prompt, readSelection, readWorkspace, type Shown, type Workspace } from "./workspace";
 
 export type Theme = "auto" | "light" | "dark";
-export type Shown = "after" | "before" | "edits" | "prompts" | "models";
 export type DialogName = "palette" | "help" | "search" | "workspace";
 
 const AUTOSAVE = "pellucid.desk";
@@ -35,7 +34,6 @@ export class Desk {
   openFailed = $state.raw<Record<string, string>>({});
   opening = $state.raw<readonly string[]>([]);
   private read = $state.raw<Record<string, Tokens | { error: string }>>({});
-  shown = $state<Record<string, Shown>>({});
   maximised = $state<string | null>(null);
   current = $state<string | null>(null);
   /** While a view is dragged the elements keep their order, for one that is moved loses the pointer. */
@@ -100,7 +98,7 @@ export class Desk {
       const id = this.ws.prompts[i]?.id ?? "pq"[i];
       if (id !== undefined) this.ws.prompts[i] = { id, text };
     }
-    if (prompts.length === 2) for (const v of this.ws.views) if (v.prompt !== null) this.shown[v.id] = "prompts";
+    if (prompts.length === 2) for (const v of this.ws.views) if (v.prompt !== null) v.show = "prompts";
   }
 
   private async restore(name: string | null): Promise<void> {
@@ -131,7 +129,6 @@ export class Desk {
     this.ws = ws;
     this.history.clear();
     this.marks();
-    this.shown = {};
     this.maximised = null;
     this.step = 0;
     this.pathOpen = (ws.path?.length ?? 0) > 0;
@@ -344,13 +341,31 @@ export class Desk {
   }
 
   context(view: PlacedView): Context {
+    const now = () => this.ws.views.find((v) => v.id === view.id) ?? view;
     return {
       bus: this.bus,
       id: view.id,
-      space: (dim: string) => this.space(this.ws.views.find((v) => v.id === view.id) ?? view, dim),
+      space: (dim: string) => this.space(now(), dim),
       load: loadArray,
       announce: (text: string) => this.announce(text),
+      options: {
+        get: (key) => $state.snapshot(now().options[key]),
+        set: (key, value) => {
+          if (JSON.stringify(now().options[key]) === JSON.stringify(value)) return;
+          this.change(`Drawing:${view.id}:${key}`, () => {
+            if (value === undefined) delete now().options[key];
+            else now().options[key] = value;
+          });
+        },
+      },
     };
+  }
+
+  show(view: PlacedView, shown: Shown): void {
+    this.change(`What is shown:${view.id}`, (ws) => {
+      const mine = ws.views.find((v) => v.id === view.id);
+      if (mine) mine.show = shown;
+    });
   }
 
   setPin(sel: Selection, source: string): void {
@@ -406,7 +421,7 @@ export class Desk {
     const place = freePlace(this.ws.views.map((v) => v.place), size.w, size.h);
     const model = this.ws.models[0]?.id ?? "a";
     const prompt = prompted ? (this.ws.prompts[0]?.id ?? null) : null;
-    this.change(`Add view:${id}`, (ws) => ws.views.push({ id, view: name, model, prompt, parameters: initial(list), follow, place }));
+    this.change(`Add view:${id}`, (ws) => ws.views.push({ id, view: name, model, prompt, parameters: initial(list), follow, show: "after", options: {}, place }));
     this.announce(`Added ${name}`);
     return id;
   }
