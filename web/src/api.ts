@@ -3,7 +3,8 @@
 import type { Arr, Figure } from "./figures/types";
 
 export interface Listed {
-  reference: string;
+  /** What it is opened by. */
+  model: string;
   name: string;
   format: string;
   architecture: string | null;
@@ -59,6 +60,8 @@ export interface ViewInfo {
   output_schema: Schema;
   needs_network: boolean;
   revision: number;
+  /** Not of the program itself: worked out by the user's own `pellucid-view-NAME`. */
+  outside: boolean;
 }
 
 export interface ServerState {
@@ -86,6 +89,8 @@ export interface Ask {
   parameters: Record<string, unknown>;
   edits: string[];
   against?: string;
+  /** That the person let the program of an outside view run. */
+  allowed?: boolean;
 }
 
 export interface Artifact {

@@ -1,9 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { decode, type Schema } from "../src/api";
+import { decode, type Schema, type ViewInfo } from "../src/api";
 import { opText, places } from "../src/shell/edits";
 import { arrange, clamp, freePlace, meet, type Place, readingOrder } from "../src/shell/grid";
 import { History } from "../src/shell/history";
 import { readLink, readStart, validName, writeLink } from "../src/shell/link";
+import { readAllowed, stillAllowed, waits } from "../src/shell/outside";
 import { rank } from "../src/shell/rank";
 import { brief, fields, initial, parse } from "../src/shell/schema";
 import { hashIds, spoken } from "../src/shell/visible";
@@ -172,6 +173,30 @@ describe("workspaces", () => {
     expect(odd.views[0]?.place).toEqual(clamp(odd.views[0]!.place));
     expect(odd.edits).toEqual([]);
     expect(odd.prompts).toEqual([{ id: "p", tokens: [1, 2] }]);
+  });
+});
+
+describe("views of outside programs", () => {
+  const info = (outside: boolean) => ({ outside }) as ViewInfo;
+
+  it("wait until that very program was allowed", () => {
+    const view = { ...firstWorkspace().views[0]!, id: "v1", view: "words" };
+    expect(waits(info(true), view, {})).toBe(true);
+    expect(waits(info(true), view, { v1: "pellucid-view-words" })).toBe(false);
+    // A workspace that gives the id to another program has gained nothing.
+    expect(waits(info(true), view, { v1: "pellucid-view-other" })).toBe(true);
+    expect(waits(info(false), view, {})).toBe(false);
+    expect(readAllowed({ v1: "pellucid-view-words", v2: 1 })).toEqual({ v1: "pellucid-view-words" });
+    expect(readAllowed(null)).toEqual({});
+  });
+
+  it("are asked about again when the file asks them something else", () => {
+    const [before, now] = [firstWorkspace(), firstWorkspace()];
+    const allowed = { v1: "pellucid-view-next_tokens", v9: "pellucid-view-gone" };
+    expect(stillAllowed(allowed, before, now)).toEqual({ v1: "pellucid-view-next_tokens" });
+    now.views[0]!.parameters = { path: "/" };
+    expect(stillAllowed(allowed, before, now)).toEqual({});
+    expect(stillAllowed(allowed, before, { ...firstWorkspace(), models: [{ id: "a", reference: "elsewhere" }] })).toEqual({});
   });
 });
 

@@ -8,6 +8,7 @@ import { arrange, freePlace, type Place } from "./grid";
 import { History } from "./history";
 import { readLink, readStart, validName, writeLink } from "./link";
 import { stream } from "./jobs.svelte";
+import { type Allowed, program, readAllowed, stillAllowed, waits } from "./outside";
 import { fields, type Field, type Followed, initial } from "./schema";
 import { hashIds } from "./visible";
 import { firstWorkspace, type PlacedView, type Prompt, readSelection, readWorkspace, type Shown, type Workspace } from "./workspace";
@@ -34,6 +35,7 @@ export class Desk {
   openFailed = $state.raw<Record<string, string>>({});
   opening = $state.raw<readonly string[]>([]);
   private read = $state.raw<Record<string, Tokens | { error: string }>>({});
+  allowed = $state.raw<Allowed>({});
   maximised = $state<string | null>(null);
   current = $state<string | null>(null);
   /** While a view is dragged the elements keep their order, for one that is moved loses the pointer. */
@@ -103,13 +105,20 @@ export class Desk {
 
   private async restore(name: string | null): Promise<void> {
     const saved = this.saved();
+    const allowed = readAllowed(saved?.allowed);
     if (name !== null && !(saved?.name === name && saved.dirty === true)) {
       await this.load(name);
+      try {
+        if (saved?.name === name) this.allowed = stillAllowed(allowed, readWorkspace(saved.workspace), this.ws);
+      } catch {
+        // Nothing is allowed, then.
+      }
       return;
     }
     if (!saved?.workspace) return;
     try {
       this.take(readWorkspace(saved.workspace));
+      this.allowed = allowed;
       this.name = typeof saved.name === "string" && validName(saved.name) ? saved.name : null;
       this.dirty = saved.dirty === true;
     } catch {
@@ -117,7 +126,7 @@ export class Desk {
     }
   }
 
-  private saved(): { name?: unknown; dirty?: unknown; workspace?: unknown } | null {
+  private saved(): { name?: unknown; dirty?: unknown; workspace?: unknown; allowed?: unknown } | null {
     try {
       return JSON.parse(localStorage.getItem(AUTOSAVE) ?? "null") as ReturnType<Desk["saved"]>;
     } catch {
@@ -127,6 +136,7 @@ export class Desk {
 
   private take(ws: Workspace): void {
     this.ws = ws;
+    this.allowed = {};
     this.history.clear();
     this.marks();
     this.maximised = null;
@@ -198,7 +208,7 @@ export class Desk {
   flush(): void {
     if (!this.ready) return;
     try {
-      localStorage.setItem(AUTOSAVE, JSON.stringify({ name: this.name, dirty: this.dirty, workspace: this.document() }));
+      localStorage.setItem(AUTOSAVE, JSON.stringify({ name: this.name, dirty: this.dirty, workspace: this.document(), allowed: this.allowed }));
     } catch {
       // Full or forbidden storage: saving by name still works.
     }
@@ -420,10 +430,17 @@ export class Desk {
     for (const f of list) if (f.followed && f.required) follow[f.followed] = true;
     const place = freePlace(this.ws.views.map((v) => v.place), size.w, size.h);
     const model = this.ws.models[0]?.id ?? "a";
+    if (info.outside) this.allow(id, name);
     const prompt = prompted ? (this.ws.prompts[0]?.id ?? null) : null;
     this.change(`Add view:${id}`, (ws) => ws.views.push({ id, view: name, model, prompt, parameters: initial(list), follow, show: "after", options: {}, place }));
     this.announce(`Added ${name}`);
     return id;
+  }
+
+  /** Lets a view run the user's program that works it out. */
+  allow(id: string, view: string): void {
+    this.allowed = { ...this.allowed, [id]: program(view) };
+    this.keep();
   }
 
   remove(id: string): void {
@@ -461,7 +478,7 @@ export class Desk {
   }
 
   /** What to ask for a view, or why it cannot be asked yet. */
-  request(view: PlacedView, shown: Shown): { ask: Ask } | { wait: string } | { empty: string } {
+  request(view: PlacedView, shown: Shown): { ask: Ask } | { wait: string } | { empty: string } | { program: string } {
     const info = this.info(view.view);
     if (!info) return { empty: `This program has no view ${view.view}.` };
     const reference = this.reference(view.model);
@@ -472,6 +489,7 @@ export class Desk {
     }
     const why = model.fits[view.view];
     if (why) return { empty: `${model.name} does not fit: ${why}` };
+    if (waits(info, view, this.allowed)) return { program: program(view.view) };
     const parameters: Record<string, unknown> = {};
     for (const field of this.fields(view)) {
       if (field.kind === "prompt") {
@@ -487,6 +505,7 @@ export class Desk {
     }
     const edits = shown === "before" ? [] : this.ws.edits.filter((e) => e.on).map((e) => e.text);
     const ask: Ask = { model: model.id, view: view.view, parameters, edits: info.needs_network ? edits : [] };
+    if (info.outside) ask.allowed = true;
     if (shown === "prompts") {
       const other = this.ws.prompts.find((p) => p.id !== view.prompt);
       const against = other?.tokens?.join(",") ?? other?.text;
