@@ -1,10 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { decode, type Schema, type ViewInfo } from "../src/api";
-import { opText, places } from "../src/shell/edits";
+import type { Selection } from "../src/figures/bus";
+import { editText, pinned, readEdit, targets } from "../src/shell/edits";
 import { arrange, clamp, freePlace, meet, type Place, readingOrder } from "../src/shell/grid";
 import { History } from "../src/shell/history";
 import { readLink, readStart, validName, writeLink } from "../src/shell/link";
 import { readAllowed, stillAllowed, waits } from "../src/shell/outside";
+import { told } from "../src/shell/pins";
 import { rank } from "../src/shell/rank";
 import { brief, fields, initial, parse } from "../src/shell/schema";
 import { hashIds, spoken } from "../src/shell/visible";
@@ -130,15 +132,59 @@ describe("forms", () => {
   });
 });
 
-describe("edits from pins", () => {
-  it("name the head, the neuron or the stream", () => {
-    const pin = { "layer@model:m": [5], "head@model:m": [3, 1], "pos@prompt:p": [0], "layer@model:other": [9] };
-    expect(places(pin, "model:m", "prompt:p")).toEqual(["blocks.5.attn.z[head=1|3,pos=0]"]);
-    expect(places({ "layer@model:m": [0, 1] }, "model:m", null)).toEqual(["blocks.0.resid_post", "blocks.1.resid_post"]);
-    expect(places({ "layer@model:m": [2], "neuron@model:m": [7] }, "model:m", null)).toEqual(["blocks.2.mlp.post[neuron=7]"]);
-    expect(places({ "pos@prompt:p": [1] }, "model:m", "prompt:p")).toEqual([]);
-    expect(opText({ op: "scale", by: 0.5 })).toBe("*0.5");
-    expect(opText({ op: "patch", from: "a b" })).toBe("patch:a b");
+describe("edits", () => {
+  it("are read into the parts of a form and written as they were", () => {
+    const all = [
+      "blocks.5.attn.z[head=3|4,pos=-1]=zero",
+      "blocks.*.mlp_out=*-0.5",
+      "embed=noise:0.1:7",
+      "blocks.0.resid_post=mean:capture.safetensors",
+      "logits[pos=0..3]=+a/b.safetensors:direction",
+      "embed=set:x.npy:y",
+      "blocks.1.attn.z=patch:When [Mary] = and\nJohn",
+      "nonsense=what:is it",
+    ];
+    for (const text of all) expect(editText(readEdit(text))).toBe(text);
+    expect(readEdit("blocks.1.attn.z[head=2]=*2.5")).toEqual({ point: "blocks.1.attn.z", where: "head=2", op: { op: "scale", by: 2.5 } });
+    expect(readEdit(all[6]!).op).toEqual({ op: "patch", from: "When [Mary] = and\nJohn" });
+    expect(readEdit("embed=noise:1").op).toEqual({ op: "noise", sd: 1, seed: 0 });
+  });
+
+  const points = [
+    { name: "embed", axes: ["pos", "d_model"] },
+    ...[0, 1, 2].flatMap((i) => [
+      { name: `blocks.${i}.attn.k`, axes: ["pos", "head", "d_head"] },
+      { name: `blocks.${i}.attn.pattern`, axes: ["head", "pos/dst", "pos/src"] },
+      { name: `blocks.${i}.attn.z`, axes: ["pos", "head", "d_head"] },
+      { name: `blocks.${i}.mlp.post`, axes: ["pos", "neuron"] },
+      { name: `blocks.${i}.resid_post`, axes: ["pos", "d_model"] },
+    ]),
+    { name: "logits", axes: ["pos", "d_vocab"] },
+  ];
+  const at = (pin: Selection, perKey = 1) => targets(pinned(pin, ["model:m", "vocab:m"], ["prompt:p", "prompt:q"]), points, perKey);
+  const first = (pin: Selection) => at(pin).flatMap((t, i) => (i === 0 ? t.names.map((name) => editText({ point: name, where: t.where, op: { op: "zero" } })) : []));
+
+  it("of pins name the head, the neuron, the stream or the token, a layer at a time", () => {
+    expect(first({ "layer@model:m": [2], "head@model:m": [3, 1], "pos@prompt:p": [0], "layer@model:other": [1] })).toEqual(["blocks.2.attn.z[pos=0,head=1|3]=zero"]);
+    expect(first({ "layer@model:m": [2], "neuron@model:m": [7, 8, 9, 4] })).toEqual(["blocks.2.mlp.post[neuron=4|7..10]=zero"]);
+    expect(first({ "layer@model:m": [0, 1] })).toEqual(["blocks.0.resid_post=zero", "blocks.1.resid_post=zero"]);
+    expect(first({ "layer@model:m": [1], "d_model@model:m": [5], "pos@prompt:q": [2, 3] })).toEqual(["blocks.1.resid_post[pos=2|3,d_model=5]=zero"]);
+    expect(first({ "head@model:m": [1] })).toEqual(["blocks.*.attn.z[head=1]=zero"]);
+    expect(first({ "d_vocab@vocab:m": [9], "layer@model:m": [1] })).toEqual(["logits[d_vocab=9]=zero"]);
+    expect(first({ "pos@prompt:other": [1] })).toEqual([]);
+  });
+
+  it("are offered at the points that have what is pinned", () => {
+    expect(at({ "layer@model:m": [1], "head@model:m": [0] }).map((t) => t.local)).toEqual(["attn.z", "attn.pattern", "attn.k"]);
+    expect(at({ "layer@model:m": [1], "neuron@model:m": [0] }).map((t) => t.local)).toEqual(["mlp.post"]);
+    expect(at({ "pos@prompt:p": [1] }).map((t) => t.local)).toEqual(["resid_post", "attn.z", "mlp.post", "attn.pattern", "embed", "attn.k", "logits"]);
+  });
+
+  it("of a cell of a pattern mean the pair, and one side of it elsewhere", () => {
+    const cell = { "layer@model:m": [1], "head@model:m": [5], "pos/dst@prompt:p": [4], "pos/src@prompt:p": [2], "pos@prompt:p": [2, 4] };
+    const wheres = Object.fromEntries(at(cell, 3).map((t) => [t.local, t.where]));
+    expect(at(cell)[0]?.local).toBe("attn.pattern");
+    expect(wheres).toEqual({ "attn.pattern": "head=5,dst=4,src=2", "attn.z": "pos=4,head=5", "attn.k": "pos=2,head=1" });
   });
 });
 
@@ -207,6 +253,12 @@ describe("words", () => {
     expect(rank(all, "stream").map((x) => x.name)).toEqual(["stream map", "norms", "logit lens"]);
     expect(rank(all, "lens reads").map((x) => x.name)).toEqual(["logit lens"]);
     expect(rank(all, "nothing")).toEqual([]);
+  });
+
+  it("says what is pinned", () => {
+    expect(told({ "layer@model:m": [1], "pos@prompt:p": [1, 2], "pos/dst@prompt:p": [2], "pos/src@prompt:p": [1] })).toBe("layer 1, dst 2, src 1");
+    expect(told({ "pos@p": [0, 1, 2, 3, 4, 5, 6, 7], "head@m": [] })).toBe("pos 0 1 2 3 4 5 … (8)");
+    expect(told(null)).toBe("");
   });
 
   it("names prompts by their ids and tokens for ears", () => {

@@ -2,8 +2,9 @@
 // is only a copy of its pins, so that a change of it never writes back.
 
 import { api, loadArray, type Ask, type Opened, Refusal, type ServerState, type Tokens, type ViewInfo } from "../api";
-import { createBus, type Bus, type Selection } from "../figures/bus";
+import { createBus, type Bus, equal, isEmpty, type Selection } from "../figures/bus";
 import type { Context } from "../figures/render";
+import { pinned, type Target, targets } from "./edits";
 import { arrange, freePlace, type Place } from "./grid";
 import { History } from "./history";
 import { readLink, readStart, validName, writeLink } from "./link";
@@ -14,7 +15,7 @@ import { hashIds } from "./visible";
 import { firstWorkspace, type PlacedView, type Prompt, readSelection, readWorkspace, type Shown, type Workspace } from "./workspace";
 
 export type Theme = "auto" | "light" | "dark";
-export type DialogName = "palette" | "help" | "search" | "workspace";
+export type DialogName = "palette" | "help" | "search" | "workspace" | "edit";
 
 const AUTOSAVE = "pellucid.desk";
 const THEME = "pellucid.theme";
@@ -31,6 +32,7 @@ export class Desk {
   name = $state<string | null>(null);
   dirty = $state(false);
   pin = $state.raw<Selection>({});
+  compare = $state.raw<Bus["compare"]>([null, null]);
   opened = $state.raw<Record<string, Opened>>({});
   openFailed = $state.raw<Record<string, string>>({});
   opening = $state.raw<readonly string[]>([]);
@@ -41,6 +43,10 @@ export class Desk {
   /** While a view is dragged the elements keep their order, for one that is moved loses the pointer. */
   dragging = $state(false);
   dialog = $state<DialogName | null>(null);
+  /** Which edit the dialog changes; none for a new one. */
+  editing = $state<number | null>(null);
+  /** Where the menu of a mark is open. */
+  menu = $state.raw<{ x: number; y: number } | null>(null);
   pathOpen = $state(false);
   step = $state(0);
   readout = $state("");
@@ -58,8 +64,10 @@ export class Desk {
 
   async start(): Promise<void> {
     this.bus.subscribe((changes) => {
-      if (!changes.some((c) => c.channel === "pin" || c.channel === "filter")) return;
+      // What the pointer is on is nobody's but the figures'.
+      if (changes.every((c) => c.channel === "hover")) return;
       this.pin = { ...this.bus.pin };
+      this.compare = this.bus.compare;
       this.keep();
     });
     try {
@@ -335,6 +343,11 @@ export class Desk {
     return `model:${model.id}`;
   }
 
+  /** Checkpoints of one training share their vocabulary. */
+  vocabularySpace(model: Opened): string {
+    return `vocab:${model.id.replace(/@[^@]*$/, "")}`;
+  }
+
   promptSpace(model: Opened | null, prompt: Prompt | null): string | null {
     const found = this.tokens(model, prompt);
     return found && "ids" in found ? `prompt:${hashIds(found.ids)}` : null;
@@ -345,7 +358,7 @@ export class Desk {
     const bare = dim.split("/")[0] ?? dim;
     if (bare === "pos") return this.promptSpace(model, this.prompt(view.prompt)) ?? `view:${view.id}`;
     if (!model) return `view:${view.id}`;
-    if (bare === "d_vocab") return `vocab:${model.id.replace(/@[^@]*$/, "")}`;
+    if (bare === "d_vocab") return this.vocabularySpace(model);
     if (["layer", "head", "neuron", "d_model", "d_head", "expert"].includes(bare)) return this.modelSpace(model);
     return `view:${view.id}`;
   }
@@ -516,6 +529,86 @@ export class Desk {
       if (other) ask.against = other.reference;
     }
     return { ask };
+  }
+
+  // ---- edits
+
+  /** Where what is pinned can be edited: of the first model that has pins. */
+  readonly targets = $derived.by((): { model: Opened | null; list: Target[] } => {
+    const models = this.ws.models.flatMap((m) => this.opened[m.reference] ?? []);
+    for (const model of models) {
+      const prompts = this.ws.prompts.flatMap((p) => this.promptSpace(model, p) ?? []);
+      const perKey = Number(model.card?.["n_heads"]) / Number(model.card?.["n_kv_heads"]) || 1;
+      const list = targets(pinned(this.pin, [this.modelSpace(model), this.vocabularySpace(model)], prompts), model.points, perKey);
+      if (list.length) return { model, list };
+    }
+    return { model: models[0] ?? null, list: [] };
+  });
+
+  openEdit(index: number | null): void {
+    this.editing = index;
+    this.dialog = "edit";
+  }
+
+  /** Pins what the pointer or the keys are on: always, or only where nothing is pinned. Whether anything is pinned then. */
+  pinHovered(source: string, always = false): boolean {
+    const { hover, pin } = this.bus;
+    const there = hover !== null && Object.entries(hover).every(([key, at]) => at.every((i) => pin[key]?.includes(i)));
+    if (hover !== null && !there && (always || isEmpty(pin))) this.bus.togglePin(hover, source, "replace");
+    this.pin = { ...this.bus.pin };
+    return !isEmpty(this.pin);
+  }
+
+  /** Puts what is pinned into slot A of the comparison, or into B where A has something. */
+  compareNext(): void {
+    if (!this.pinHovered("compare")) return this.announce("Nothing is pinned: pin what is to be compared, then press c");
+    const [a] = this.bus.compare;
+    if (equal(a, this.bus.pin)) return this.announce("This is in slot A; pin something else for slot B");
+    const slot = isEmpty(a) ? 0 : 1;
+    this.bus.setCompare(slot, this.bus.pin, "compare");
+    this.announce(slot === 0 ? "In slot A of the comparison; pin something else and press c for slot B" : "In slot B of the comparison");
+  }
+
+  compareNothing(): void {
+    this.bus.setCompare(0, null, "compare");
+    this.bus.setCompare(1, null, "compare");
+    this.announce("Nothing is compared");
+  }
+
+  editPinned(): void {
+    if (!this.pinHovered("edit")) this.announce("Nothing is pinned: choose the point in the form");
+    this.openEdit(null);
+  }
+
+  /** Edits as the program understands them, or why it does not. */
+  private async checked(texts: readonly string[], model: Opened | null): Promise<string[]> {
+    if (!model) throw new Error("No model is open yet.");
+    const out: string[] = [];
+    for (const text of texts) out.push((await api.edit(model.id, text)).edit);
+    return out;
+  }
+
+  async addEdits(texts: readonly string[], model: Opened | null): Promise<string | null> {
+    try {
+      const made = await this.checked(texts, model);
+      this.change(`Add edit:${Date.now()}`, (ws) => ws.edits.push(...made.map((text) => ({ text, on: true }))));
+      this.announce(`Added ${made.join(", ")}`);
+      return null;
+    } catch (error) {
+      return message(error);
+    }
+  }
+
+  async changeEdit(index: number, text: string, model: Opened | null): Promise<string | null> {
+    try {
+      const [made] = await this.checked([text], model);
+      if (made === undefined || !this.ws.edits[index]) return null;
+      this.change(`Change edit:${Date.now()}`, (ws) => void (ws.edits[index].text = made));
+      this.announce(`Changed to ${made}`);
+      return null;
+    } catch (error) {
+      return message(error);
+    }
   }
 
   // ---- path
