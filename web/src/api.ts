@@ -178,6 +178,8 @@ export const api = {
   jobs: () => get<Job[]>(`/api/jobs?tab=${part(tab)}`),
   cancel: async (id: string): Promise<void> => void (await answer(`/api/jobs/${part(id)}`, { method: "DELETE" })),
   artifact: (key: string) => get<Artifact>(`/api/artifacts/${part(key)}`),
+  /** The typed answer that a figure was drawn from. */
+  output: (key: string) => get<Record<string, unknown>>(`/api/artifacts/${part(key)}/export.json`),
   exportAddress: (key: string, form: string) => `/api/artifacts/${part(key)}/export.${form}`,
   workspaces: () => get<{ name: string; title: string; builtin: boolean }[]>("/api/workspaces"),
   workspace: (name: string) => get<{ name: string; text: string; workspace: unknown }>(`/api/workspaces/${part(name)}`),

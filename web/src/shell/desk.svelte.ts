@@ -12,10 +12,13 @@ import { stream } from "./jobs.svelte";
 import { type Allowed, program, readAllowed, stillAllowed, waits } from "./outside";
 import { fields, type Field, type Followed, initial } from "./schema";
 import { hashIds } from "./visible";
-import { firstWorkspace, type PlacedView, type Prompt, readSelection, readWorkspace, type Shown, type Workspace } from "./workspace";
+import { continued, firstWorkspace, type PlacedView, type Prompt, readSelection, readWorkspace, type Shown, type Workspace } from "./workspace";
 
 export type Theme = "auto" | "light" | "dark";
 export type DialogName = "palette" | "help" | "search" | "workspace" | "edit";
+
+/** What to ask; or what it waits for, what the person has to give, why it cannot be, and what would run. */
+export type Request = { ask: Ask } | { wait: string } | { missing: string } | { unfit: string } | { closed: string; reference: string } | { program: string };
 
 const AUTOSAVE = "pellucid.desk";
 const THEME = "pellucid.theme";
@@ -490,18 +493,18 @@ export class Desk {
     return pinned;
   }
 
-  /** What to ask for a view, or why it cannot be asked yet. */
-  request(view: PlacedView, shown: Shown): { ask: Ask } | { wait: string } | { empty: string } | { program: string } {
+  /** What to ask for a view, or why it cannot be asked. */
+  request(view: PlacedView, shown: Shown): Request {
     const info = this.info(view.view);
-    if (!info) return { empty: `This program has no view ${view.view}.` };
+    if (!info) return { unfit: `This program has no view ${view.view}.` };
     const reference = this.reference(view.model);
     const model = this.opened[reference];
     if (!model) {
       const failed = this.openFailed[reference];
-      return failed ? { empty: `${reference} cannot be opened: ${failed}` } : { wait: `Opening ${reference}` };
+      return failed ? { closed: `${reference} cannot be opened: ${failed}`, reference } : { wait: `Opening ${reference}` };
     }
     const why = model.fits[view.view];
-    if (why) return { empty: `${model.name} does not fit: ${why}` };
+    if (why) return { unfit: `${model.name}: ${why}. Choose another model above, or remove the view.` };
     if (waits(info, view, this.allowed)) return { program: program(view.view) };
     const parameters: Record<string, unknown> = {};
     for (const field of this.fields(view)) {
@@ -509,12 +512,12 @@ export class Desk {
         const prompt = this.prompt(view.prompt);
         const value = prompt?.tokens ?? prompt?.text ?? null;
         if (value !== null && value.length > 0) parameters[field.name] = value;
-        else if (field.required) return { empty: "Write a prompt above to ask this." };
+        else if (field.required) return { missing: "Write a prompt above." };
         continue;
       }
       const value = this.value(view, field);
       if (value !== null) parameters[field.name] = value;
-      else if (field.required) return { empty: `Choose ${field.name} below.` };
+      else if (field.required) return { missing: `Choose ${field.name} in the parameters above${field.followed ? ", or pin one" : ""}.` };
     }
     const edits = shown === "before" ? [] : this.ws.edits.filter((e) => e.on).map((e) => e.text);
     const ask: Ask = { model: model.id, view: view.view, parameters, edits: info.needs_network ? edits : [] };
@@ -529,6 +532,19 @@ export class Desk {
       if (other) ask.against = other.reference;
     }
     return { ask };
+  }
+
+  /** Makes a prompt of what a view wrote: the text, or the ids where the prompt was given as ids. */
+  goOn(view: PlacedView, output: Record<string, unknown>, letter: "A" | "B"): void {
+    const from = this.prompt(view.prompt);
+    const next = from && continued(from, output);
+    if (!next) return this.announce("This answer has no text to go on from");
+    this.change(`Prompt from ${view.view}:${Date.now()}`, (ws) => {
+      const at = letter === "A" ? 0 : 1;
+      const id = ws.prompts[at]?.id ?? ["p", "q", "r"].find((free) => !ws.prompts.some((p) => p.id === free)) ?? "";
+      ws.prompts[at] = { id, ...next };
+    });
+    this.announce(`Prompt ${letter} is now the text with what was written`);
   }
 
   // ---- edits

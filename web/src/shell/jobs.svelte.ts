@@ -99,6 +99,8 @@ export class Question {
   error = $state<string | null>(null);
   cancelled = $state(false);
   busy = $state(false);
+  /** The program went away with the job; it is asked again when it is back. */
+  lost = $state(false);
   private round = 0;
   private leave: (() => void) | null = null;
 

@@ -98,6 +98,16 @@ export function readSelection(v: unknown): Selection | undefined {
   return out;
 }
 
+/** A prompt with what a network wrote after it: text after text; ids after ids. */
+export function continued(prompt: Prompt, output: Readonly<Record<string, unknown>>): Omit<Prompt, "id"> | null {
+  if (prompt.tokens) {
+    const ids = isObject(output["ids"]) ? output["ids"]["data"] : null;
+    return Array.isArray(ids) && ids.every((id) => Number.isInteger(id)) ? { tokens: [...prompt.tokens, ...(ids as number[])] } : null;
+  }
+  const words = text(output["text"]);
+  return words === null ? null : { text: (prompt.text ?? "") + words };
+}
+
 /** Reads a document of unknown origin. What is no workspace is refused with a reason; odd parts are mended. */
 export function readWorkspace(doc: unknown): Workspace {
   if (!isObject(doc)) throw new Error(`A workspace is a document with \`version: ${VERSION}\`.`);
