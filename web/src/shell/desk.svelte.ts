@@ -8,9 +8,9 @@ import { pinned, type Target, targets } from "./edits";
 import { arrange, freePlace, type Place } from "./grid";
 import { History } from "./history";
 import { readLink, readStart, validName, writeLink } from "./link";
-import { stream } from "./jobs.svelte";
 import { type Allowed, program, readAllowed, stillAllowed, waits } from "./outside";
 import { fields, type Field, type Followed, initial } from "./schema";
+import { stream } from "./stream.svelte";
 import { hashIds } from "./visible";
 import { continued, firstWorkspace, type PlacedView, type Prompt, readSelection, readWorkspace, type Shown, type Workspace } from "./workspace";
 
@@ -20,6 +20,13 @@ export type DialogName = "palette" | "help" | "search" | "workspace" | "edit";
 /** What to ask; or what it waits for, what the person has to give, why it cannot be, and what would run. */
 export type Request = { ask: Ask } | { wait: string } | { missing: string } | { unfit: string } | { closed: string; reference: string } | { program: string };
 
+/** Why a workspace could not be saved, and in which line of its text if that is known. */
+export interface Fault {
+  why: string;
+  line?: number;
+}
+
+const BAD_NAME = "A name has letters, digits, spaces, dots, lines and underscores, and begins with a letter or digit.";
 const AUTOSAVE = "pellucid.desk";
 const THEME = "pellucid.theme";
 
@@ -88,6 +95,7 @@ export class Desk {
       return;
     }
     stream.start();
+    stream.onBack(() => void this.refresh());
     const start = readStart(location.hash);
     const asked = start.models.length > 0 || start.prompts.length > 0;
     if (asked && link.ws === null) this.take(firstWorkspace());
@@ -100,6 +108,18 @@ export class Desk {
     window.addEventListener("hashchange", () => {
       if (location.hash !== this.written) location.reload();
     });
+  }
+
+  /** What the program has to offer may have changed when it is back; what is open is opened again when it is asked for. */
+  private async refresh(): Promise<void> {
+    const before = this.server?.version;
+    try {
+      this.server = await api.state();
+    } catch {
+      return;
+    }
+    const changed = before !== this.server.version;
+    this.announce(changed ? `The program is back as version ${this.server.version}; reload the page` : "The program is back");
   }
 
   private beginWith(models: readonly string[], prompts: readonly string[]): void {
@@ -234,6 +254,16 @@ export class Desk {
     return location.href;
   }
 
+  /** For when the program cannot save it: as JSON, which the workspace dialog takes as text. */
+  async copyWorkspace(): Promise<void> {
+    try {
+      await navigator.clipboard.writeText(JSON.stringify(this.document(), null, 2));
+      this.announce("Copied; paste it in the workspace dialog, as text");
+    } catch {
+      this.announce("The browser does not let this page copy");
+    }
+  }
+
   async load(name: string): Promise<string | null> {
     try {
       const found = await api.workspace(name);
@@ -250,8 +280,9 @@ export class Desk {
     }
   }
 
-  async save(name: string, text?: string): Promise<string | null> {
-    if (!validName(name)) return "A name has letters, digits, spaces, dots, lines and underscores, and begins with a letter or digit.";
+  /** Saves what is on the page, or a text in its place. */
+  async save(name: string, text?: string): Promise<Fault | null> {
+    if (!validName(name)) return { why: BAD_NAME };
     try {
       const saved = await api.saveWorkspace(name, text === undefined ? { workspace: this.document() } : { text });
       if (text !== undefined) this.take(readWorkspace(saved.workspace));
@@ -261,9 +292,37 @@ export class Desk {
       this.announce(`Saved as ${saved.name}`);
       return null;
     } catch (error) {
-      const line = error instanceof Refusal && error.line !== undefined ? `Line ${error.line}: ` : "";
-      return line + message(error);
+      const line = error instanceof Refusal ? error.line : undefined;
+      return line === undefined ? { why: message(error) } : { why: `Line ${line}: ${message(error)}`, line };
     }
+  }
+
+  /** Gives a saved workspace another name. */
+  async rename(from: string, to: string): Promise<Fault | null> {
+    if (!validName(to)) return { why: BAD_NAME };
+    try {
+      await api.saveWorkspace(to, { text: (await api.workspace(from)).text });
+      await api.removeWorkspace(from);
+    } catch (error) {
+      return { why: message(error) };
+    }
+    if (this.name === from) this.name = to;
+    this.keep();
+    this.announce(`${from} is now called ${to}`);
+    return null;
+  }
+
+  /** Deletes a saved workspace; what is on the page stays. */
+  async forget(name: string): Promise<Fault | null> {
+    try {
+      await api.removeWorkspace(name);
+    } catch (error) {
+      return { why: message(error) };
+    }
+    if (this.name === name) [this.name, this.dirty] = [null, true];
+    this.keep();
+    this.announce(`Deleted ${name}`);
+    return null;
   }
 
   begin(): void {
@@ -307,7 +366,7 @@ export class Desk {
     const { [reference]: _, ...others } = this.openFailed;
     this.openFailed = others;
     try {
-      this.opened = { ...this.opened, [reference]: await api.open(reference) };
+      this.opened = { ...this.opened, [reference]: await stream.through(() => api.open(reference)) };
     } catch (error) {
       this.openFailed = { ...this.openFailed, [reference]: message(error) };
     } finally {
@@ -333,7 +392,7 @@ export class Desk {
     this.asking.add(key);
     let found: Tokens | { error: string };
     try {
-      found = text === "" ? { ids: [], tokens: [] } : await api.tokens(model.id, text);
+      found = text === "" ? { ids: [], tokens: [] } : await stream.through(() => api.tokens(model.id, text));
     } catch (error) {
       found = { error: message(error) };
     }
@@ -372,7 +431,7 @@ export class Desk {
       bus: this.bus,
       id: view.id,
       space: (dim: string) => this.space(now(), dim),
-      load: loadArray,
+      load: (a, q) => stream.through(() => loadArray(a, q)),
       announce: (text: string) => this.announce(text),
       options: {
         get: (key) => $state.snapshot(now().options[key]),
