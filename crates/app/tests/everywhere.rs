@@ -63,11 +63,12 @@ fn ask_everything(name: &str, model: &str) {
 
 #[test]
 fn networks_that_ship() {
-    for network in json(&["models", "--json"]).as_array().unwrap() {
-        let model = network["model"].as_str().unwrap();
-        if let Some(name) = model.strip_prefix("zoo:") {
-            ask_everything(name, model);
-        }
+    let listed = json(&["models", "--json"]);
+    let models = listed.as_array().unwrap().iter().map(|network| network["model"].as_str().unwrap());
+    let shipped: Vec<&str> = models.filter_map(|model| model.strip_prefix("zoo:")).collect();
+    assert!(["induction", "talk"].iter().all(|known| shipped.contains(known)), "{shipped:?}");
+    for name in shipped {
+        ask_everything(name, &format!("zoo:{name}"));
     }
 }
 

@@ -130,6 +130,7 @@ fn networks_that_ship() {
         whole.map(|folder| format!("zoo:{}", folder.file_name().to_str().unwrap())).collect();
     expected.sort();
     assert_eq!(shipped, expected, "first come all networks of zoo/");
+    assert!(["zoo:induction", "zoo:talk"].iter().all(|known| shipped.contains(known)), "{shipped:?}");
     for network in shipped {
         let card = json(&["card", network, "--json"]);
         assert_eq!(format!("zoo:{}", card["name"].as_str().unwrap()), network);

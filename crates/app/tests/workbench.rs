@@ -244,13 +244,15 @@ fn progress_comes_as_events_and_jobs_can_be_cancelled() {
     assert_eq!(quick["state"], "done", "a long job holds up no short one");
     let cancelled = server.ask("DELETE", &format!("/api/jobs/{id}?tab=t"), &Value::Null);
     assert_eq!(cancelled.status, 204);
-    let mut states = vec![];
+    let (mut states, mut steps) = (vec![], 0);
     while ["cancelled", "done", "failed"].iter().all(|end| states.last() != Some(&json!(end))) {
         let job = next();
         if job["id"] == id {
             states.push(job["state"].clone());
+            steps = steps.max(job["of"].as_u64().unwrap());
         }
     }
+    assert!(steps > 0, "how much there is to do is told");
     assert!(states.contains(&json!("running")) && states.ends_with(&[json!("cancelled")]), "{states:?}");
     assert_eq!(server.ask("DELETE", "/api/jobs/999", &Value::Null).status, 404);
 }
@@ -298,7 +300,15 @@ fn workspaces_are_kept_and_stay_in_their_folder() {
             400
         );
         assert_eq!(server.get(&format!("/api/workspaces/{name}")).status, 404);
+        assert_eq!(server.ask("DELETE", &format!("/api/workspaces/{name}"), &Value::Null).status, 400);
     }
+    let text = server.ask("POST", "/api/workspaces/text", &json!({ "workspace": first["workspace"] })).json();
+    assert!(text["text"].as_str().unwrap().starts_with("version: 2\n"), "{text}");
+    let delete = |name: &str| server.ask("DELETE", &format!("/api/workspaces/{name}"), &Value::Null);
+    assert_eq!(delete("mine").status, 204);
+    assert_eq!(server.get("/api/workspaces/mine").status, 404);
+    let ships = delete("first-steps").json();
+    assert!(ships["error"].as_str().unwrap().contains("ships"), "{ships}");
 }
 
 #[test]
@@ -313,8 +323,10 @@ fn after_a_kill_finished_answers_are_there_and_nothing_half_written() {
     let again = start_in(place, &[]);
     let job = again.ask("POST", "/api/jobs", &asked).json();
     assert_eq!((&job["state"], &job["key"]), (&json!("done"), &first["key"]), "it is not worked out again");
-    let folders = std::fs::read_dir(again.place.path().join("cache")).unwrap();
-    assert!(folders.map(|entry| entry.unwrap().path()).all(|path| path.join("artifact.json").is_file()));
+    assert_eq!(again.token, server.token, "a page that is open may go on");
+    let entries = std::fs::read_dir(again.place.path().join("cache")).unwrap().map(|entry| entry.unwrap().path());
+    let answers = entries.filter(|path| !path.ends_with(".token"));
+    assert_eq!(answers.filter(|path| path.join("artifact.json").is_file()).count(), 1);
 }
 
 #[test]

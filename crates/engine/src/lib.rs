@@ -52,6 +52,7 @@ pub use gradient::{Gradients, Objective, Term, gradients};
 pub use graph::{Graph, Tensor, Vector, Weight};
 pub use kept::Kept;
 pub use model::{Model, Sizes, unembed};
+pub use noise::mixed;
 pub use pass::{Logits, Pass};
 pub use point::{Parameter, Point, PointId, Spec};
 pub use run::{Output, Run};

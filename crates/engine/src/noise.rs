@@ -11,8 +11,9 @@ pub(crate) fn normal(seed: u64, name: &str, indices: impl Iterator<Item = usize>
     radius * (std::f64::consts::TAU * even(mixed(key ^ 2))).cos()
 }
 
-/// One step of SplitMix64 (Steele, Lea and Flood 2014): a bijection whose results look independent.
-fn mixed(key: u64) -> u64 {
+/// One step of `SplitMix64` (Steele, Lea & Flood 2014): a bijection whose results look independent. Seeds that differ in
+/// one bit share nothing after it.
+pub fn mixed(key: u64) -> u64 {
     let mut z = key.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -1,5 +1,6 @@
 //! Random numbers that depend on a seed and on what they are for, and on nothing else.
 
+use engine::mixed;
 use rand_core::{Rng, SeedableRng};
 use rand_pcg::Pcg64;
 
@@ -8,10 +9,10 @@ use rand_pcg::Pcg64;
 pub struct Random(Pcg64);
 
 impl Random {
-    /// The stream of a seed for one purpose, told apart by a number. The two are mixed by two rounds of `SplitMix64`
-    /// (Steele, Lea & Flood 2014), so that neighbouring seeds and purposes share nothing.
+    /// The stream of a seed for one purpose, told apart by a number. The two are mixed, so that neighbouring seeds and
+    /// purposes share nothing.
     pub fn new(seed: u64, purpose: u64) -> Self {
-        Self(Pcg64::seed_from_u64(mix(mix(seed).wrapping_add(purpose))))
+        Self(Pcg64::seed_from_u64(mixed(mixed(seed).wrapping_add(purpose))))
     }
 
     /// A whole number below `end`, evenly, up to one part in 2^64 / `end`.
@@ -41,13 +42,6 @@ impl Random {
             things.swap(last, self.below(last + 1));
         }
     }
-}
-
-fn mix(seed: u64) -> u64 {
-    let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 #[cfg(test)]

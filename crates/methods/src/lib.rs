@@ -23,6 +23,7 @@ mod spectra;
 mod stream;
 mod subject;
 mod tail;
+mod watch;
 
 pub use circuits::{CircuitOptions, HeadCircuits, head_circuits};
 pub use composition::{Baseline, Compositions};

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use engine::{Capture, Error, Logits, PointId, Result, Seen, Spec, Tap, Tensor};
+use engine::{Capture, Error, Logits, PointId, Result, Spec};
 use kernels::Buffer;
 
+use crate::watch::Watch;
 use crate::{Subject, Tick};
 
 /// The residual stream of a prompt, and what each block writes to it.
@@ -98,7 +99,7 @@ impl Points {
 pub fn residual(subject: Subject<'_>, tick: Tick<'_>) -> Result<Residual> {
     let spec = subject.model.spec();
     let points = Points::of(spec)?;
-    let mut watch = Watch { capture: Capture::of(points.all()), rows: &points.stream, met: 0, tick };
+    let mut watch = Watch::new(Capture::of(points.all()), &points.stream, tick);
     subject.run(Logits::None)?.tap(&mut watch)?;
     let kept = |id: PointId| {
         let unmet = || Error::Input(format!("the pass did not meet `{}`", spec.points[id.index()].name));
@@ -117,32 +118,6 @@ pub fn residual(subject: Subject<'_>, tick: Tick<'_>) -> Result<Residual> {
     };
     let last = residual.stream.last().map(|row| row.to_f32().iter().all(|x| x.is_finite()));
     if last == Some(true) { Ok(residual) } else { Err(subject.not_finite()) }
-}
-
-/// Keeps activations, and tells at each row of the stream how far the pass is.
-struct Watch<'a> {
-    capture: Capture,
-    rows: &'a [PointId],
-    met: u64,
-    tick: Tick<'a>,
-}
-
-impl Tap for Watch<'_> {
-    fn wants(&self, id: PointId) -> bool {
-        self.capture.wants(id)
-    }
-
-    fn keeps(&self) -> bool {
-        true
-    }
-
-    fn at(&mut self, seen: Seen<'_>) -> Result<Option<Tensor>> {
-        if self.rows.contains(&seen.id) {
-            (self.tick)(self.met, self.rows.len() as u64)?;
-            self.met += 1;
-        }
-        self.capture.at(seen)
-    }
 }
 
 impl Residual {

@@ -3,9 +3,10 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use engine::{Capture, Error, Logits, PointId, Result, Seen, Tap, Tensor, unembed};
+use engine::{Capture, Error, Logits, PointId, Result, Tensor, unembed};
 use kernels::{Buffer, Span};
 
+use crate::watch::Watch;
 use crate::{Subject, Tick};
 
 /// Bytes that logits may take at once: they are as wide as the vocabulary, and there is a row for every layer and
@@ -39,7 +40,7 @@ impl<'a> Stream<'a> {
         for edit in subject.edits {
             behind |= edit.point.resolve(spec)?.iter().any(|&id| id > last);
         }
-        let mut watch = Watch { capture: Capture::of(kept.clone()), rows: &ids, met: 0, tick };
+        let mut watch = Watch::new(Capture::of(kept.clone()), &ids, tick);
         let output = subject.run(if behind { Logits::All } else { Logits::None })?.tap(&mut watch)?;
         let row = |&id: &PointId| watch.capture.get(id).map(|captured| captured.data.clone());
         let rows = kept.iter().filter_map(row).collect();
@@ -75,30 +76,6 @@ impl<'a> Stream<'a> {
         // One NaN or infinity among a row's logits makes all its log-probabilities NaN.
         let damaged = |x: &Buffer| x.to_f32().chunks_exact(self.vocabulary).any(|row| row[0].is_nan());
         if logprobs.iter().any(damaged) { Err(self.subject.not_finite()) } else { Ok(logprobs) }
-    }
-}
-
-/// Keeps some rows of the stream, and tells at each row how far the pass is.
-struct Watch<'a> {
-    capture: Capture,
-    rows: &'a [PointId],
-    met: u64,
-    tick: Tick<'a>,
-}
-
-impl Tap for Watch<'_> {
-    fn wants(&self, id: PointId) -> bool {
-        self.rows.binary_search(&id).is_ok()
-    }
-
-    fn keeps(&self) -> bool {
-        true
-    }
-
-    fn at(&mut self, seen: Seen<'_>) -> Result<Option<Tensor>> {
-        (self.tick)(self.met, self.rows.len() as u64)?;
-        self.met += 1;
-        if self.capture.wants(seen.id) { self.capture.at(seen) } else { Ok(None) }
     }
 }
 

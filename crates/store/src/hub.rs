@@ -29,6 +29,7 @@ use crate::sharded::{INDEX, Index, LONGEST_INDEX};
 use crate::{Error, Result, places};
 use cache::Repository;
 use web::Web;
+pub use web::escaped;
 
 pub(crate) use cache::openable;
 

@@ -1,5 +1,7 @@
 //! What a view may use while it runs.
 
+use std::sync::Arc;
+
 use engine::tokenizer::{Message, Special, Tokenizer};
 use engine::{Edit, Kept, Model};
 use methods::Subject;
@@ -24,7 +26,7 @@ pub type Others<'a> = dyn Fn(&str) -> Result<Option<Other>> + 'a;
 /// A second model, and the edits in force with their values loaded for it.
 pub struct Other {
     /// The model.
-    pub opened: Opened,
+    pub opened: Arc<Opened>,
     /// The edits.
     pub edits: Vec<Edit>,
 }

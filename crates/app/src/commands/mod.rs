@@ -3,7 +3,7 @@
 mod bench;
 mod capture;
 pub(crate) mod card;
-mod models;
+pub(crate) mod models;
 mod objective;
 mod open;
 mod points;

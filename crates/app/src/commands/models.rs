@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use crate::{colours, output};
 
-/// A model, as `models --json` tells it.
+/// A model, as `models --json` and the workbench tell it.
 #[derive(Serialize)]
-struct Told {
+pub(crate) struct Told {
     /// What to give as MODEL.
     model: String,
     name: String,
@@ -21,18 +21,21 @@ struct Told {
     bytes: u64,
 }
 
+/// The models on this machine.
+pub(crate) fn told() -> Vec<Told> {
+    let told = |found: store::Found| {
+        let (architecture, problem) = match found.architecture {
+            Ok(name) => (Some(name), None),
+            Err(why) => (None, Some(why)),
+        };
+        let (model, name, format) = (found.reference, found.name, found.format.name());
+        Told { model, name, format, architecture, problem, bytes: found.bytes }
+    };
+    store::models().into_iter().map(told).collect()
+}
+
 pub(super) fn run(matches: &ArgMatches) -> Result<()> {
-    let told: Vec<Told> = store::models()
-        .into_iter()
-        .map(|found| {
-            let (architecture, problem) = match found.architecture {
-                Ok(name) => (Some(name), None),
-                Err(why) => (None, Some(why)),
-            };
-            let (model, name, format) = (found.reference, found.name, found.format.name());
-            Told { model, name, format, architecture, problem, bytes: found.bytes }
-        })
-        .collect();
+    let told = told();
     if matches.get_flag("json") {
         return output::print_json(&told);
     }

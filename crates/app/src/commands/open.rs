@@ -1,13 +1,14 @@
 //! `pellucid open [MODEL]`
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::ArgMatches;
+use store::escaped;
 use views::AnyView;
 
 use crate::model::Opener;
-use crate::serve::{Options, is_built_in, serve};
+use crate::serve::{Options, is_built_in, name_of, serve};
 
 pub(super) fn run(matches: &ArgMatches, views: &'static [AnyView]) -> Result<()> {
     let text = |name: &str| matches.get_one::<String>(name).map(String::as_str);
@@ -19,9 +20,8 @@ pub(super) fn run(matches: &ArgMatches, views: &'static [AnyView]) -> Result<()>
         start.push(format!("model={}", escaped(model)));
     }
     start.extend(prompts.iter().map(|prompt| format!("prompt={}", escaped(prompt))));
-    if let Some(name) = file.as_deref().and_then(Path::file_name).and_then(|name| name.to_str()) {
-        let name = name.strip_suffix(".wb.yaml").or(name.strip_suffix(".yaml")).unwrap_or(name);
-        start.push(format!("ws={}", escaped(name)));
+    if let Some(file) = &file {
+        start.push(format!("ws={}", escaped(&name_of(file))));
     }
     serve(Options {
         opener: Opener::of(matches),
@@ -33,13 +33,4 @@ pub(super) fn run(matches: &ArgMatches, views: &'static [AnyView]) -> Result<()>
         file: file.filter(|path| path.exists() || !is_built_in(&path.to_string_lossy())),
         browser: !matches.get_flag("no-browser"),
     })
-}
-
-/// A text for an address.
-fn escaped(text: &str) -> String {
-    let byte = |byte: u8| match byte {
-        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' | b'/' => (byte as char).to_string(),
-        _ => format!("%{byte:02X}"),
-    };
-    text.bytes().map(byte).collect()
 }

@@ -2,12 +2,13 @@
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::Result;
 use clap::ArgMatches;
 use engine::Edit;
 use serde_json::Value;
-use views::{AnyView, Cx, Encoding, Opened, Other, PromptRef, load_edits};
+use views::{AnyView, Cx, Encoding, Other, PromptRef, load_edits};
 
 use crate::failure::usage_error;
 use crate::output::{self, Form};
@@ -43,7 +44,7 @@ pub(super) fn run(name: &str, matches: &ArgMatches, all: &[AnyView]) -> Result<(
             return Ok(None);
         }
         let opened = model::open_named(reference, matches);
-        let opened: Opened = opened.map_err(|error| views::Error::Model(format!("{error:#}")))?;
+        let opened = Arc::new(opened.map_err(|error| views::Error::Model(format!("{error:#}")))?);
         let mut edits = named_edits.clone();
         load_edits(&opened, &mut edits, encoding, limit)?;
         Ok(Some(Other { opened, edits }))

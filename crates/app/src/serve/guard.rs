@@ -4,8 +4,12 @@
 //! that was made to mean 127.0.0.1 (DNS rebinding); what does is that `Host` must be this machine's own name, that an
 //! `Origin` must be the page's, and that every request carries a cookie which only the address that was printed brings.
 
+use std::fs;
+use std::io::Write;
+use std::path::Path;
 use std::sync::Arc;
 
+use anyhow::{Context, Result};
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
@@ -19,6 +23,9 @@ pub(super) struct Guard {
     token: String,
     cookie: String,
 }
+
+/// Bytes of a token; it is written in hexadecimal digits.
+const TOKEN_BYTES: usize = 24;
 
 /// What every answer carries.
 const HEADERS: &[(&str, &str)] = &[
@@ -35,11 +42,9 @@ const HEADERS: &[(&str, &str)] = &[
 ];
 
 impl Guard {
-    /// A new token for a server on this port. Cookies are shared by all ports of a host, so the name has the port in it.
-    pub(super) fn new(port: u16) -> Result<Self, getrandom::Error> {
-        let mut bytes = [0; 24];
-        getrandom::fill(&mut bytes)?;
-        Ok(Self { token: super::hex(&bytes), cookie: format!("pellucid-{port}") })
+    /// For a server on this port. Cookies are shared by all ports of a host, so the name has the port in it.
+    pub(super) fn new(port: u16, token: String) -> Self {
+        Self { token, cookie: format!("pellucid-{port}") }
     }
 
     /// The token, for the address that is printed.
@@ -90,6 +95,43 @@ impl Guard {
     }
 }
 
+/// A token that nobody can guess.
+fn new_token() -> Result<String> {
+    let mut bytes = [0; TOKEN_BYTES];
+    getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("no random numbers to be had for a token: {error}"))?;
+    Ok(store::digest::hex(&bytes))
+}
+
+/// The token of a folder of answers: the one that lies there, so that a page outlives a restart of its server; a new one
+/// where none does, or where others than the user could have read it.
+pub(super) fn token_of(folder: &Path) -> Result<String> {
+    let path = folder.join(".token");
+    let known = fs::read_to_string(&path).unwrap_or_default();
+    let is_token = known.len() == 2 * TOKEN_BYTES && known.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_token && is_private(&path) {
+        return Ok(known);
+    }
+    let token = new_token()?;
+    let why = || format!("{}: the token cannot be kept; name another folder with --cache DIR", path.display());
+    // Private from the first byte: files of this kind are made readable to their owner alone.
+    let mut file = tempfile::NamedTempFile::new_in(folder).with_context(why)?;
+    file.write_all(token.as_bytes()).with_context(why)?;
+    file.persist(&path).with_context(why)?;
+    Ok(token)
+}
+
+/// Whether nobody but the owner may read a file.
+#[cfg(unix)]
+fn is_private(path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    fs::metadata(path).is_ok_and(|file| file.mode() & 0o077 == 0)
+}
+
+#[cfg(not(unix))]
+fn is_private(_: &Path) -> bool {
+    true
+}
+
 /// Whether `Host` names this machine, on whatever port: with `ssh -L` it is another than the server's.
 fn is_loopback(host: &str) -> bool {
     let name = match host.rsplit_once(':') {
@@ -138,7 +180,7 @@ mod tests {
 
     #[test]
     fn names_origins_and_cookies() {
-        let guard = Guard::new(8000).unwrap();
+        let guard = Guard::new(8000, new_token().unwrap());
         let cookie = format!("theme=dark; pellucid-8000={}", guard.token());
         let with = |host: &str, more: &[(&str, &str)]| {
             status(&guard, "/api/state", &[&[("host", host), ("cookie", &cookie)], more].concat())
@@ -159,6 +201,24 @@ mod tests {
             assert_eq!(status(&guard, "/", &[("host", "localhost"), ("cookie", wrong)]), 401, "{wrong}");
         }
         assert_eq!(status(&guard, "/healthz", &[("host", "localhost")]), 200);
-        assert_ne!(guard.token(), Guard::new(8000).unwrap().token());
+    }
+
+    #[test]
+    fn a_folder_keeps_its_token_unless_others_could_have_read_it() {
+        let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        let [one, other] = folders.each_ref().map(|folder| token_of(folder.path()).unwrap());
+        assert!(one != other && one.len() == 48);
+        assert_eq!(token_of(folders[0].path()).unwrap(), one);
+        let file = folders[0].path().join(".token");
+        assert!(is_private(&file));
+        fs::write(&file, "short").unwrap();
+        assert_ne!(token_of(folders[0].path()).unwrap(), "short");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let file = folders[1].path().join(".token");
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+            assert_ne!(token_of(folders[1].path()).unwrap(), other, "anybody could have read that one");
+        }
     }
 }

@@ -22,7 +22,7 @@ use tokio::sync::watch;
 use views::AnyView;
 
 use crate::model::Opener;
-pub(crate) use workspaces::is_built_in;
+pub(crate) use workspaces::{is_built_in, name_of};
 
 /// How the workbench is opened.
 pub(crate) struct Options {
@@ -67,14 +67,16 @@ async fn until_ctrl_c(options: Options) -> Result<()> {
         format!("port {} cannot be used; name another with --port N, or 0 for any that is free", options.port)
     })?;
     let port = listener.local_addr()?.port();
-    let guard = Arc::new(guard::Guard::new(port).context("no random numbers to be had for a token")?);
     let (end, ending) = watch::channel(false);
     let jobs = jobs::Jobs::new();
+    let cache = options.cache.unwrap_or_else(artifacts::usual_folder);
+    let artifacts = artifacts::Store::new(cache.clone())?;
+    let guard = Arc::new(guard::Guard::new(port, guard::token_of(&cache)?));
     let shared = Arc::new(Shared {
         views: options.views,
         models: models::Models::new(options.opener, options.views),
         jobs: jobs.clone(),
-        artifacts: artifacts::Store::new(options.cache.unwrap_or_else(artifacts::usual_folder))?,
+        artifacts,
         workspaces: workspaces::Workspaces::new(options.workspaces, options.file)?,
         end: ending,
     });
@@ -92,12 +94,6 @@ async fn until_ctrl_c(options: Options) -> Result<()> {
     };
     let app = routes::router(shared, guard);
     axum::serve(listener, app).with_graceful_shutdown(stop).await.context("the server ended")
-}
-
-/// Bytes as hexadecimal digits.
-fn hex(bytes: &[u8]) -> String {
-    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
 }
 
 /// Opens the address in the user's browser, if the system knows how.

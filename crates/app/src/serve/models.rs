@@ -7,7 +7,7 @@ use engine::{Batch, Capture, Edit, Kept, Point, PointId, Run, Spec};
 use serde::Serialize;
 use serde_json::Value;
 use store::ModelFile;
-use views::{AnyView, Opened};
+use views::{AnyView, Cx, Opened};
 
 use crate::commands::card::{self, Card};
 use crate::model::Opener;
@@ -15,10 +15,12 @@ use crate::points::{self, Told};
 
 /// A model, open for any number of questions at once.
 pub(super) struct Served {
-    pub(super) opened: Opened,
+    pub(super) opened: Arc<Opened>,
     pub(super) about: About,
     /// SHA-256 of the weights.
     pub(super) digest: String,
+    /// The text of every token, for searches.
+    words: OnceLock<Vec<String>>,
     passes: Mutex<Vec<Once>>,
 }
 
@@ -37,6 +39,16 @@ const PASSES: usize = 4;
 const LARGEST: u64 = 512 << 20;
 
 impl Served {
+    /// The text of every token of the vocabulary, by its id.
+    pub(super) fn vocabulary(&self) -> Result<&[String]> {
+        if let Some(words) = self.words.get() {
+            return Ok(words);
+        }
+        let size = self.opened.model()?.spec().sizes.d_vocab.unwrap_or(0);
+        let words = Cx::new(&self.opened).words(&(0..size as u32).collect::<Vec<_>>())?;
+        Ok(self.words.get_or_init(|| words))
+    }
+
     /// A pass over a prompt under edits, made once for all views that look at it.
     pub(super) fn pass(&self, tokens: &[u32], edits: &[Edit]) -> Pass {
         let mut passes = self.passes.lock().unwrap_or_else(PoisonError::into_inner);
@@ -173,7 +185,13 @@ impl Models {
         let (opened, checkpoints) = self.opener.open_with_checkpoints(reference)?;
         let about = About::of(reference, &opened, checkpoints, self.views);
         let digest = ModelFile::weights_sha256(opened.file())?;
-        let served = Arc::new(Served { opened, about, digest, passes: Mutex::default() });
+        let served = Arc::new(Served {
+            opened: Arc::new(opened),
+            about,
+            digest,
+            words: OnceLock::new(),
+            passes: Mutex::default(),
+        });
         let mut all = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         // Somebody else may have opened it in the meantime; one of the two is enough.
         if let Some(known) = all.iter().find(|served| served.about.id == reference) {

@@ -27,6 +27,7 @@ use super::jobs::{Job, Line};
 use super::models::Served;
 use super::workspaces::Workspace;
 use super::{Shared, page};
+use crate::commands::models;
 use crate::model;
 
 /// The largest request: a workspace, or a long prompt.
@@ -85,7 +86,8 @@ pub(super) fn router(shared: Arc<Shared>, token: Arc<Guard>) -> Router {
         .route("/api/artifacts/{key}/arrays/{number}", get(array))
         .route("/api/artifacts/{key}/{export}", get(export))
         .route("/api/workspaces", get(workspaces))
-        .route("/api/workspaces/{name}", get(workspace).put(keep))
+        .route("/api/workspaces/text", post(as_text))
+        .route("/api/workspaces/{name}", get(workspace).put(keep).delete(forget))
         .route("/api/{*rest}", get(|| async { Refusal::missing("there is nothing of that name") }))
         .fallback(page::file)
         .layer(DefaultBodyLimit::max(LARGEST))
@@ -102,19 +104,7 @@ async fn aside<T: Send + 'static>(work: impl FnOnce() -> Result<T, Refusal> + Se
 async fn state(State(shared): App) -> Answer {
     aside(move || {
         let views: Vec<Value> = shared.views.iter().map(told).collect();
-        let models: Vec<Value> = store::models()
-            .into_iter()
-            .map(|found| {
-                let (architecture, problem) = match found.architecture {
-                    Ok(name) => (Some(name), None),
-                    Err(why) => (None, Some(why)),
-                };
-                json!({
-                    "reference": found.reference, "name": found.name, "format": found.format.name(),
-                    "architecture": architecture, "problem": problem, "bytes": found.bytes,
-                })
-            })
-            .collect();
+        let models = models::told();
         let opened = shared.models.list();
         let opened: Vec<_> = opened.iter().map(|served| &served.about).collect();
         let version = env!("CARGO_PKG_VERSION");
@@ -173,17 +163,17 @@ struct Search {
 async fn vocabulary(State(shared): App, Query(asked): Query<Search>) -> Answer {
     aside(move || {
         let served = shared.models.open(&asked.model)?;
-        let size = served.opened.model()?.spec().sizes.d_vocab.unwrap_or(0);
-        let words = Cx::new(&served.opened).words(&(0..size as u32).collect::<Vec<_>>())?;
+        let words = served.vocabulary()?;
         let wanted = asked.q.to_lowercase();
         let rank = |word: &str| {
             let word = word.to_lowercase();
             word.contains(&wanted).then(|| (word != wanted, !word.trim_start().starts_with(&wanted), word.len()))
         };
-        let mut found: Vec<_> = (0..).zip(words).filter_map(|(id, word)| Some((rank(&word)?, id, word))).collect();
+        let mut found: Vec<_> = (0..).zip(words).filter_map(|(id, word)| Some((rank(word)?, id, word))).collect();
         found.sort();
         let found = found.into_iter().take(asked.limit.unwrap_or(20).min(1000));
-        Ok(Json(found.map(|(_, id, token)| json!({ "id": id, "token": token })).collect::<Vec<_>>()).into_response())
+        Ok(Json(found.map(|(_, id, token): (_, u32, _)| json!({ "id": id, "token": token })).collect::<Vec<_>>())
+            .into_response())
     })
     .await
 }
@@ -261,8 +251,8 @@ fn answer(
         if !model::is_reference(reference) {
             return Ok(None);
         }
-        let opened = shared.models.opener().open(reference);
-        let opened = opened.map_err(|error| views::Error::Model(format!("{error:#}")))?;
+        let other = shared.models.open(reference);
+        let opened = other.map_err(|error| views::Error::Model(format!("{error:#}")))?.opened.clone();
         let mut edits = unloaded.clone();
         load_edits(&opened, &mut edits, Encoding::default(), limit)?;
         Ok(Some(Other { opened, edits }))
@@ -378,9 +368,8 @@ struct Part {
 
 async fn array(State(shared): App, Path((key, number)): Path<(String, usize)>, Query(part): Query<Part>) -> Answer {
     aside(move || {
-        let found = shared.artifacts.get(&key)?.and_then(|artifact| artifact.arrays.get(number).cloned());
-        let stored = found.ok_or_else(|| Refusal::missing(format!("`{key}` has no array {number}")))?;
-        let bytes = shared.artifacts.array(&key, number)?;
+        let found = shared.artifacts.array(&key, number)?;
+        let (stored, bytes) = found.ok_or_else(|| Refusal::missing(format!("`{key}` has no array {number}")))?;
         let mut raw = Raw { dims: stored.dims, shape: stored.shape, dtype: stored.dtype, bytes };
         let at = part.slice.as_deref().map(parse_slice).transpose().map_err(Refusal::bad)?;
         raw = raw.slice(&at.unwrap_or_else(BTreeMap::new)).map_err(Refusal::bad)?;
@@ -458,6 +447,20 @@ async fn keep(State(shared): App, Path(name): Path<String>, Json(asked): Json<Ke
         let workspace = read(&text.ok_or_else(|| Refusal::bad("give `text` or `workspace`"))?)?;
         shared.workspaces.keep(&name, &workspace)?;
         Ok(Json(json!({ "name": name, "text": workspace.write()?, "workspace": workspace })).into_response())
+    })
+    .await
+}
+
+/// The page's workspace as the text that would be kept. Nothing is.
+async fn as_text(Json(asked): Json<Kept>) -> Answer {
+    let workspace = read(&asked.workspace.ok_or_else(|| Refusal::bad("give `workspace`"))?.to_string())?;
+    Ok(Json(json!({ "text": workspace.write()? })).into_response())
+}
+
+async fn forget(State(shared): App, Path(name): Path<String>) -> Answer {
+    aside(move || {
+        shared.workspaces.delete(&name)?;
+        Ok(StatusCode::NO_CONTENT.into_response())
     })
     .await
 }

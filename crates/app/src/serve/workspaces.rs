@@ -15,8 +15,15 @@ const BUILT_IN: &[(&str, &str)] = &[
 ];
 /// A workspace is some pages of text at most.
 const LARGEST: usize = 1 << 20;
-const VERSION: u32 = 1;
+/// The version that is written. Version 1 could not say how a view is shown; else it was the same.
+const VERSION: u32 = 2;
 const ENDING: &str = ".wb.yaml";
+
+/// What the workspace in a file is called: the file's name without its ending.
+pub(crate) fn name_of(file: &Path) -> String {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    name.strip_suffix(ENDING).or(name.strip_suffix(".yaml")).unwrap_or(&name).to_owned()
+}
 
 /// Whether a workspace of this name ships with the program.
 pub(crate) fn is_built_in(name: &str) -> bool {
@@ -84,7 +91,27 @@ struct ViewEntry {
     /// Parameters that take their value from what is pinned.
     #[serde(default)]
     follow: serde_json::Map<String, Value>,
+    /// Whether the answer is shown as it is under the edits (if left out), or before them, or beside another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    show: Option<Show>,
+    /// How its figures are drawn, as the page wrote it.
+    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
+    options: serde_json::Map<String, Value>,
     place: Place,
+}
+
+/// What of a view is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Show {
+    After,
+    Before,
+    /// Before and after the edits, side by side.
+    Edits,
+    /// Both prompts.
+    Prompts,
+    /// Both models.
+    Models,
 }
 
 /// Columns of twelve, and rows of 40 px.
@@ -131,11 +158,12 @@ impl Workspace {
             }
         };
         let Version { version } = serde_saphyr::from_str(text).map_err(|error| fault(&error))?;
-        if version != VERSION {
-            let why = format!("it is of version {version}; this program knows version {VERSION}");
+        if !(1..=VERSION).contains(&version) {
+            let why = format!("it is of version {version}; this program knows versions up to {VERSION}");
             return Err(Fault { why, line: None });
         }
-        let workspace: Self = serde_saphyr::from_str(text).map_err(|error| fault(&error))?;
+        let mut workspace: Self = serde_saphyr::from_str(text).map_err(|error| fault(&error))?;
+        workspace.version = VERSION;
         workspace.check().map_err(|why| Fault { why, line: None })?;
         Ok(workspace)
     }
@@ -182,12 +210,7 @@ pub(super) struct Workspaces {
 
 impl Workspaces {
     pub(super) fn new(folder: PathBuf, file: Option<PathBuf>) -> Result<Self> {
-        let named = |path: PathBuf| {
-            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            let name = name.strip_suffix(ENDING).or(name.strip_suffix(".yaml")).unwrap_or(&name).to_owned();
-            (name, path)
-        };
-        let workspaces = Self { folder, file: file.map(named) };
+        let workspaces = Self { folder, file: file.map(|path| (name_of(&path), path)) };
         if let Some((_, path)) = &workspaces.file {
             let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
             let line = |fault: &Fault| fault.line.map_or(String::new(), |line| format!(", line {line}"));
@@ -226,6 +249,17 @@ impl Workspaces {
         let mut file = WholeFile::create(&place)?;
         file.write(workspace.write()?.as_bytes())?;
         Ok(file.finish()?)
+    }
+
+    /// Deletes one; the error is for the person.
+    pub(super) fn delete(&self, name: &str) -> Result<()> {
+        let place = self.place(name).filter(|place| place.is_file());
+        let why = || match is_built_in(name) {
+            true => format!("`{name}` ships with the program and cannot be deleted"),
+            false => format!("there is no workspace `{name}`"),
+        };
+        let place = place.with_context(why)?;
+        fs::remove_file(&place).with_context(|| place.display().to_string())
     }
 
     pub(super) fn list(&self) -> Vec<Listed> {
@@ -270,7 +304,8 @@ mod tests {
         let fault = |text: &str| Workspace::read(text).unwrap_err();
         let unknown = fault("version: 1\ntitle: x\ncode: 'rm -rf'\n");
         assert!(unknown.why.contains("code") && unknown.line == Some(3), "{unknown:?}");
-        assert!(fault("version: 2\ntitle: x\n").why.contains("version 2"));
+        assert!(fault("version: 3\ntitle: x\n").why.contains("version 3"));
+        assert!(fault("version: 0\ntitle: x\n").why.contains("version 0"));
         assert!(fault("version: 1\ntitle: [\n").line.is_some());
         assert!(fault(&"#".repeat(LARGEST + 1)).why.contains("at most"));
         let view = "version: 1\ntitle: x\nmodels: [{id: a, reference: b}]\nviews:\n- {id: v, view: norms, model: ";
@@ -280,6 +315,23 @@ mod tests {
             fault(&format!("{view}a, prompt: q, place: {{x: 0, y: 0, w: 4, h: 1}}}}\n")).why.contains("prompt `q`")
         );
         assert!(fault("version: 1\ntitle: x\nprompts: [{id: p}]\n").why.contains("text or tokens"));
+    }
+
+    #[test]
+    fn an_old_one_becomes_one_of_today() {
+        let view = "{id: v, view: norms, model: a, place: {x: 0, y: 0, w: 6, h: 8}";
+        let text = |version: u32, more: &str| {
+            format!(
+                "version: {version}\ntitle: x\nmodels: [{{id: a, reference: \"zoo:talk\"}}]\nviews: [{view}{more}}}]\n"
+            )
+        };
+        let old = Workspace::read(&text(1, "")).unwrap();
+        assert_eq!(old, Workspace::read(&text(2, "")).unwrap());
+        assert!(old.write().unwrap().starts_with("version: 2\n"));
+        let shown = Workspace::read(&text(2, ", show: edits, options: {scale: own}")).unwrap();
+        assert_eq!((shown.views[0].show, &shown.views[0].options["scale"]), (Some(Show::Edits), &"own".into()));
+        assert_eq!(Workspace::read(&shown.write().unwrap()).unwrap(), shown);
+        assert!(Workspace::read(&text(2, ", show: sideways")).unwrap_err().why.contains("sideways"));
     }
 
     #[test]

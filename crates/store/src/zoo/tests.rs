@@ -70,6 +70,8 @@ fn what_is_not_there_is_told_with_what_is() {
 
 #[test]
 fn all_that_ships_is_small_and_has_a_card() {
+    let is_there = |name: &str| all().iter().any(|network| network.name == name);
+    assert!(is_there("talk") && is_there("induction"));
     let total: usize = all().iter().flat_map(|network| network.files).map(|(_, bytes)| bytes.len()).sum();
     assert!(total <= MOST, "{total} bytes");
     for network in all() {
