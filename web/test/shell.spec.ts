@@ -10,7 +10,7 @@ import { told } from "../src/shell/pins";
 import { rank } from "../src/shell/rank";
 import { brief, fields, initial, parse } from "../src/shell/schema";
 import { hashIds, spoken } from "../src/shell/visible";
-import { firstWorkspace, readWorkspace } from "../src/shell/workspace";
+import { continued, firstWorkspace, readWorkspace, written } from "../src/shell/workspace";
 
 describe("grid", () => {
   const places = () => new Map<string, Place>([
@@ -206,8 +206,18 @@ describe("workspaces", () => {
     ws.views[0]!.show = "edits";
     ws.views[1]!.options = { scale: "own", sign: -1, bos: false };
     expect(readWorkspace(JSON.parse(JSON.stringify(ws)))).toEqual(ws);
+    expect(readWorkspace(JSON.parse(JSON.stringify(written(ws))))).toEqual(ws);
+    expect((written(ws)["views"] as object[]).map((v) => ["show" in v, "options" in v]).slice(0, 3)).toEqual([[true, false], [false, true], [false, false]]);
     const odd = { ...ws, views: [{ ...ws.views[0], show: "sideways", options: [1] }] };
     expect(readWorkspace(odd).views[0]).toMatchObject({ show: "after", options: {} });
+  });
+
+  it("go on from what a network wrote, as text or as ids", () => {
+    const output = { text: " the end", ids: { dims: ["pos"], shape: [2], data: [7, 8] } };
+    expect(continued({ id: "p", text: "This is" }, output)).toEqual({ text: "This is the end" });
+    expect(continued({ id: "p", tokens: [1, 2] }, output)).toEqual({ tokens: [1, 2, 7, 8] });
+    expect(continued({ id: "p", text: "x" }, { ids: [] })).toBe(null);
+    expect(continued({ id: "p", tokens: [1] }, { text: "x" })).toBe(null);
   });
 
   it("of other versions are refused, odd ones mended", () => {

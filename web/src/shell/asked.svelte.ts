@@ -4,6 +4,7 @@ import { untrack } from "svelte";
 import type { Figure } from "../figures/types";
 import type { Desk } from "./desk.svelte";
 import { Question } from "./jobs.svelte";
+import { type Request, request } from "./request";
 import type { PlacedView, Shown } from "./workspace";
 
 /** Typing is waited for this long; the first question goes at once. */
@@ -46,7 +47,7 @@ export class Asked {
   }
 
   private follow(question: Question, key: string): void {
-    const next = key === "" ? null : (JSON.parse(key) as ReturnType<Desk["request"]>);
+    const next = key === "" ? null : (JSON.parse(key) as Request);
     if (next && "ask" in next) void question.ask(next.ask);
     else question.clear();
   }
@@ -64,9 +65,9 @@ export class Asked {
 
   /** A choice that makes no sense now is kept for when it does again. */
   readonly shown = $derived.by((): Shown => (this.choices.some((c) => c.value === this.view().show) ? this.view().show : "after"));
-  readonly request = $derived.by(() => this.desk.request(this.view(), this.shown));
+  readonly request = $derived.by(() => request(this.desk, this.view(), this.shown));
   private readonly key = $derived(JSON.stringify(this.request));
-  private readonly keyBefore = $derived.by(() => (this.shown === "edits" ? JSON.stringify(this.desk.request(this.view(), "before")) : ""));
+  private readonly keyBefore = $derived.by(() => (this.shown === "edits" ? JSON.stringify(request(this.desk, this.view(), "before")) : ""));
 
   readonly busy = $derived.by(() => this.question.busy || this.before.busy);
   readonly main = $derived.by(() => this.question.artifact);

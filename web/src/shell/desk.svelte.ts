@@ -1,24 +1,21 @@
 // The state of the page: the workspace, what is opened, what is pinned. The bus stays outside of the framework; here
 // is only a copy of its pins, so that a change of it never writes back.
 
-import { api, loadArray, type Ask, type Opened, Refusal, type ServerState, type Tokens, type ViewInfo } from "../api";
+import { api, loadArray, type Opened, Refusal, type ServerState, type ViewInfo } from "../api";
 import { createBus, type Bus, equal, isEmpty, type Selection } from "../figures/bus";
 import type { Context } from "../figures/render";
-import { pinned, type Target, targets } from "./edits";
+import { Editing } from "./editing.svelte";
 import { arrange, freePlace, type Place } from "./grid";
 import { History } from "./history";
 import { readLink, readStart, validName, writeLink } from "./link";
-import { type Allowed, program, readAllowed, stillAllowed, waits } from "./outside";
+import { Models, modelSpace, vocabularySpace } from "./models.svelte";
+import { type Allowed, program, readAllowed, stillAllowed } from "./outside";
 import { fields, type Field, type Followed, initial } from "./schema";
 import { stream } from "./stream.svelte";
-import { hashIds } from "./visible";
-import { continued, firstWorkspace, type PlacedView, type Prompt, readSelection, readWorkspace, type Shown, type Workspace } from "./workspace";
+import { continued, firstWorkspace, type PlacedView, type Prompt, readSelection, readWorkspace, type Shown, type Workspace, written } from "./workspace";
 
 export type Theme = "auto" | "light" | "dark";
 export type DialogName = "palette" | "help" | "search" | "workspace" | "edit";
-
-/** What to ask; or what it waits for, what the person has to give, why it cannot be, and what would run. */
-export type Request = { ask: Ask } | { wait: string } | { missing: string } | { unfit: string } | { closed: string; reference: string } | { program: string };
 
 /** Why a workspace could not be saved, and in which line of its text if that is known. */
 export interface Fault {
@@ -34,6 +31,8 @@ const message = (error: unknown) => (error instanceof Error ? error.message : St
 
 export class Desk {
   readonly bus: Bus = createBus();
+  readonly models = new Models();
+  readonly edits = new Editing(this);
   private readonly history = new History();
 
   server = $state.raw<ServerState | null>(null);
@@ -43,18 +42,12 @@ export class Desk {
   dirty = $state(false);
   pin = $state.raw<Selection>({});
   compare = $state.raw<Bus["compare"]>([null, null]);
-  opened = $state.raw<Record<string, Opened>>({});
-  openFailed = $state.raw<Record<string, string>>({});
-  opening = $state.raw<readonly string[]>([]);
-  private read = $state.raw<Record<string, Tokens | { error: string }>>({});
   allowed = $state.raw<Allowed>({});
   maximised = $state<string | null>(null);
   current = $state<string | null>(null);
   /** While a view is dragged the elements keep their order, for one that is moved loses the pointer. */
   dragging = $state(false);
   dialog = $state<DialogName | null>(null);
-  /** Which edit the dialog changes; none for a new one. */
-  editing = $state<number | null>(null);
   /** Where the menu of a mark is open. */
   menu = $state.raw<{ x: number; y: number } | null>(null);
   pathOpen = $state(false);
@@ -65,10 +58,9 @@ export class Desk {
   canRedo = $state(false);
   ready = $state(false);
 
-  private written = "";
+  private address = "";
   private saveTimer: ReturnType<typeof setTimeout> | undefined;
   private linkTimer: ReturnType<typeof setTimeout> | undefined;
-  private readonly asking = new Set<string>();
 
   // ---- start
 
@@ -87,7 +79,7 @@ export class Desk {
       // A page without storage forgets; that is all.
     }
     const link = readLink(location.hash);
-    this.written = location.hash;
+    this.address = location.hash;
     try {
       this.server = await api.state();
     } catch (error) {
@@ -106,7 +98,7 @@ export class Desk {
     if (asked) this.keep();
     if (Object.keys(link.sel).length) this.setPin(link.sel, "link");
     window.addEventListener("hashchange", () => {
-      if (location.hash !== this.written) location.reload();
+      if (location.hash !== this.address) location.reload();
     });
   }
 
@@ -139,10 +131,13 @@ export class Desk {
     const allowed = readAllowed(saved?.allowed);
     if (name !== null && !(saved?.name === name && saved.dirty === true)) {
       await this.load(name);
+      if (saved?.name !== name || this.name !== name) return;
       try {
-        if (saved?.name === name) this.allowed = stillAllowed(allowed, readWorkspace(saved.workspace), this.ws);
+        const before = readWorkspace(saved.workspace);
+        this.allowed = stillAllowed(allowed, before, this.ws);
+        if (before.selection) this.bus.restore(before.selection);
       } catch {
-        // Nothing is allowed, then.
+        // Nothing is allowed or pinned, then.
       }
       return;
     }
@@ -223,8 +218,8 @@ export class Desk {
   }
 
   /** The workspace with its pins, as it is saved. */
-  document(): Workspace {
-    return { ...($state.snapshot(this.ws) as Workspace), selection: this.bus.state() };
+  document(): Record<string, unknown> {
+    return { ...written($state.snapshot(this.ws) as Workspace), selection: this.bus.state() };
   }
 
   /** Writes to the tab's storage and the address, a moment after the last change. */
@@ -247,8 +242,8 @@ export class Desk {
 
   link(): string {
     const hash = writeLink({ ws: this.name, sel: this.bus.pin });
-    if (hash !== this.written) {
-      this.written = hash;
+    if (hash !== this.address) {
+      this.address = hash;
       history.replaceState(null, "", hash || location.pathname);
     }
     return location.href;
@@ -355,73 +350,20 @@ export class Desk {
   }
 
   model(id: string): Opened | null {
-    return this.opened[this.reference(id)] ?? null;
-  }
-
-  /** Opens a reference once; a failure is kept until it is asked for again. */
-  async open(reference: string, again = false): Promise<void> {
-    if (this.opened[reference] || this.opening.includes(reference)) return;
-    if (this.openFailed[reference] && !again) return;
-    this.opening = [...this.opening, reference];
-    const { [reference]: _, ...others } = this.openFailed;
-    this.openFailed = others;
-    try {
-      this.opened = { ...this.opened, [reference]: await stream.through(() => api.open(reference)) };
-    } catch (error) {
-      this.openFailed = { ...this.openFailed, [reference]: message(error) };
-    } finally {
-      this.opening = this.opening.filter((r) => r !== reference);
-    }
+    return this.models.opened[this.reference(id)] ?? null;
   }
 
   prompt(id: string | null): Prompt | null {
     return id === null ? null : (this.ws.prompts.find((p) => p.id === id) ?? null);
   }
 
-  /** How a model reads a prompt, if that is known already. */
-  tokens(model: Opened | null, prompt: Prompt | null): Tokens | { error: string } | null {
-    if (!model || !prompt) return null;
-    if (prompt.tokens) return { ids: prompt.tokens, tokens: prompt.tokens.map((id) => `#${id}`) };
-    return this.read[`${model.id}\n${prompt.text ?? ""}`] ?? null;
-  }
-
-  async tokenise(model: Opened, prompt: Prompt): Promise<void> {
-    const text = prompt.text ?? "";
-    const key = `${model.id}\n${text}`;
-    if (prompt.tokens || this.read[key] || this.asking.has(key)) return;
-    this.asking.add(key);
-    let found: Tokens | { error: string };
-    try {
-      found = text === "" ? { ids: [], tokens: [] } : await stream.through(() => api.tokens(model.id, text));
-    } catch (error) {
-      found = { error: message(error) };
-    }
-    this.asking.delete(key);
-    const others = Object.entries(this.read).slice(-50);
-    this.read = { ...Object.fromEntries(others), [key]: found };
-  }
-
-  modelSpace(model: Opened): string {
-    return `model:${model.id}`;
-  }
-
-  /** Checkpoints of one training share their vocabulary. */
-  vocabularySpace(model: Opened): string {
-    return `vocab:${model.id.replace(/@[^@]*$/, "")}`;
-  }
-
-  promptSpace(model: Opened | null, prompt: Prompt | null): string | null {
-    const found = this.tokens(model, prompt);
-    return found && "ids" in found ? `prompt:${hashIds(found.ids)}` : null;
-  }
-
   space(view: PlacedView, dim: string): string {
     const model = this.model(view.model);
     const bare = dim.split("/")[0] ?? dim;
-    if (bare === "pos") return this.promptSpace(model, this.prompt(view.prompt)) ?? `view:${view.id}`;
+    if (bare === "pos") return this.models.promptSpace(model, this.prompt(view.prompt)) ?? `view:${view.id}`;
     if (!model) return `view:${view.id}`;
-    if (bare === "d_vocab") return this.vocabularySpace(model);
-    if (["layer", "head", "neuron", "d_model", "d_head", "expert"].includes(bare)) return this.modelSpace(model);
+    if (bare === "d_vocab") return vocabularySpace(model);
+    if (["layer", "head", "neuron", "d_model", "d_head", "expert"].includes(bare)) return modelSpace(model);
     return `view:${view.id}`;
   }
 
@@ -464,9 +406,9 @@ export class Desk {
 
   /** Moves the pin to the next layer of the first model. */
   stepLayer(by: number): void {
-    const model = this.model("a") ?? Object.values(this.opened)[0];
+    const model = this.model("a") ?? Object.values(this.models.opened)[0];
     if (!model) return;
-    const key = `layer@${this.modelSpace(model)}`;
+    const key = `layer@${modelSpace(model)}`;
     const now = this.bus.pin[key]?.at(-1);
     const next = now === undefined ? (by > 0 ? 0 : model.sizes.n_layers - 1) : now + by;
     if (next < 0 || next >= model.sizes.n_layers) {
@@ -543,56 +485,6 @@ export class Desk {
     this.change(label, (ws) => this.settle(ws, id, to, from));
   }
 
-  /** The value that a view is asked with: the pin's where it follows, else its own. */
-  value(view: PlacedView, field: Field): unknown {
-    const own = view.parameters[field.name] ?? null;
-    if (!field.followed || view.follow[field.followed] !== true) return own;
-    const pinned = this.pin[`${field.name}@${this.space(view, field.name)}`]?.at(-1);
-    if (pinned === undefined || (field.max !== undefined && pinned > field.max)) return own;
-    return pinned;
-  }
-
-  /** What to ask for a view, or why it cannot be asked. */
-  request(view: PlacedView, shown: Shown): Request {
-    const info = this.info(view.view);
-    if (!info) return { unfit: `This program has no view ${view.view}.` };
-    const reference = this.reference(view.model);
-    const model = this.opened[reference];
-    if (!model) {
-      const failed = this.openFailed[reference];
-      return failed ? { closed: `${reference} cannot be opened: ${failed}`, reference } : { wait: `Opening ${reference}` };
-    }
-    const why = model.fits[view.view];
-    if (why) return { unfit: `${model.name}: ${why}. Choose another model above, or remove the view.` };
-    if (waits(info, view, this.allowed)) return { program: program(view.view) };
-    const parameters: Record<string, unknown> = {};
-    for (const field of this.fields(view)) {
-      if (field.kind === "prompt") {
-        const prompt = this.prompt(view.prompt);
-        const value = prompt?.tokens ?? prompt?.text ?? null;
-        if (value !== null && value.length > 0) parameters[field.name] = value;
-        else if (field.required) return { missing: "Write a prompt above." };
-        continue;
-      }
-      const value = this.value(view, field);
-      if (value !== null) parameters[field.name] = value;
-      else if (field.required) return { missing: `Choose ${field.name} in the parameters above${field.followed ? ", or pin one" : ""}.` };
-    }
-    const edits = shown === "before" ? [] : this.ws.edits.filter((e) => e.on).map((e) => e.text);
-    const ask: Ask = { model: model.id, view: view.view, parameters, edits: info.needs_network ? edits : [] };
-    if (info.outside) ask.allowed = true;
-    if (shown === "prompts") {
-      const other = this.ws.prompts.find((p) => p.id !== view.prompt);
-      const against = other?.tokens?.join(",") ?? other?.text;
-      if (against) ask.against = against;
-    }
-    if (shown === "models") {
-      const other = this.ws.models.find((m) => m.id !== view.model);
-      if (other) ask.against = other.reference;
-    }
-    return { ask };
-  }
-
   /** Makes a prompt of what a view wrote: the text, or the ids where the prompt was given as ids. */
   goOn(view: PlacedView, output: Record<string, unknown>, letter: "A" | "B"): void {
     const from = this.prompt(view.prompt);
@@ -604,25 +496,6 @@ export class Desk {
       ws.prompts[at] = { id, ...next };
     });
     this.announce(`Prompt ${letter} is now the text with what was written`);
-  }
-
-  // ---- edits
-
-  /** Where what is pinned can be edited: of the first model that has pins. */
-  readonly targets = $derived.by((): { model: Opened | null; list: Target[] } => {
-    const models = this.ws.models.flatMap((m) => this.opened[m.reference] ?? []);
-    for (const model of models) {
-      const prompts = this.ws.prompts.flatMap((p) => this.promptSpace(model, p) ?? []);
-      const perKey = Number(model.card?.["n_heads"]) / Number(model.card?.["n_kv_heads"]) || 1;
-      const list = targets(pinned(this.pin, [this.modelSpace(model), this.vocabularySpace(model)], prompts), model.points, perKey);
-      if (list.length) return { model, list };
-    }
-    return { model: models[0] ?? null, list: [] };
-  });
-
-  openEdit(index: number | null): void {
-    this.editing = index;
-    this.dialog = "edit";
   }
 
   /** Pins what the pointer or the keys are on: always, or only where nothing is pinned. Whether anything is pinned then. */
@@ -648,42 +521,6 @@ export class Desk {
     this.bus.setCompare(0, null, "compare");
     this.bus.setCompare(1, null, "compare");
     this.announce("Nothing is compared");
-  }
-
-  editPinned(): void {
-    if (!this.pinHovered("edit")) this.announce("Nothing is pinned: choose the point in the form");
-    this.openEdit(null);
-  }
-
-  /** Edits as the program understands them, or why it does not. */
-  private async checked(texts: readonly string[], model: Opened | null): Promise<string[]> {
-    if (!model) throw new Error("No model is open yet.");
-    const out: string[] = [];
-    for (const text of texts) out.push((await api.edit(model.id, text)).edit);
-    return out;
-  }
-
-  async addEdits(texts: readonly string[], model: Opened | null): Promise<string | null> {
-    try {
-      const made = await this.checked(texts, model);
-      this.change(`Add edit:${Date.now()}`, (ws) => ws.edits.push(...made.map((text) => ({ text, on: true }))));
-      this.announce(`Added ${made.join(", ")}`);
-      return null;
-    } catch (error) {
-      return message(error);
-    }
-  }
-
-  async changeEdit(index: number, text: string, model: Opened | null): Promise<string | null> {
-    try {
-      const [made] = await this.checked([text], model);
-      if (made === undefined || !this.ws.edits[index]) return null;
-      this.change(`Change edit:${Date.now()}`, (ws) => void (ws.edits[index].text = made));
-      this.announce(`Changed to ${made}`);
-      return null;
-    } catch (error) {
-      return message(error);
-    }
   }
 
   // ---- path

@@ -98,6 +98,12 @@ export function readSelection(v: unknown): Selection | undefined {
   return out;
 }
 
+/** As it is written: what is as usual is left out. */
+export function written(ws: Workspace): Record<string, unknown> {
+  const views = ws.views.map(({ show, options, ...view }) => ({ ...view, ...(show === "after" ? {} : { show }), ...(Object.keys(options).length ? { options } : {}) }));
+  return { ...ws, views };
+}
+
 /** A prompt with what a network wrote after it: text after text; ids after ids. */
 export function continued(prompt: Prompt, output: Readonly<Record<string, unknown>>): Omit<Prompt, "id"> | null {
   if (prompt.tokens) {
