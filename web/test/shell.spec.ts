@@ -1,5 +1,5 @@
-import { describe, expect, it } from "vitest";
-import { decode, type Schema, type ViewInfo } from "../src/api";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { api, decode, type Job, type Schema, type ViewInfo } from "../src/api";
 import type { Selection } from "../src/figures/bus";
 import { editText, pinned, readEdit, targets } from "../src/shell/edits";
 import { arrange, clamp, freePlace, meet, type Place, readingOrder } from "../src/shell/grid";
@@ -9,6 +9,7 @@ import { readAllowed, stillAllowed, waits } from "../src/shell/outside";
 import { told } from "../src/shell/pins";
 import { rank } from "../src/shell/rank";
 import { brief, fields, initial, parse } from "../src/shell/schema";
+import { Stream } from "../src/shell/stream.svelte";
 import { hashIds, spoken } from "../src/shell/visible";
 import { continued, firstWorkspace, readWorkspace, written } from "../src/shell/workspace";
 
@@ -253,6 +254,96 @@ describe("views of outside programs", () => {
     now.views[0]!.parameters = { path: "/" };
     expect(stillAllowed(allowed, before, now)).toEqual({});
     expect(stillAllowed(allowed, before, { ...firstWorkspace(), models: [{ id: "a", reference: "elsewhere" }] })).toEqual({});
+  });
+});
+
+describe("the stream of events", () => {
+  let source: { onopen?: () => void; onerror?: () => void; readyState: number };
+  let jobs: () => Job[] | number;
+  const job = (id: number, key: string, state: Job["state"] = "running"): Job => ({ id, key, state, done: 0, of: 0, text: "", error: null });
+
+  beforeEach(() => {
+    vi.useFakeTimers();
+    class Source {
+      readyState = 0;
+      addEventListener() {}
+      constructor() {
+        source = this;
+      }
+    }
+    vi.stubGlobal("EventSource", Object.assign(Source, { CLOSED: 2 }));
+    vi.stubGlobal("fetch", async () => {
+      const found = jobs();
+      return typeof found === "number" ? new Response("{}", { status: found }) : Response.json(found);
+    });
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+    vi.unstubAllGlobals();
+  });
+
+  const restart = async () => {
+    source.onerror?.();
+    source.onopen?.();
+    await vi.advanceTimersByTimeAsync(0);
+  };
+
+  it("tells jobs apart that have one number before and after a restart", () => {
+    const stream = new Stream();
+    const heard: (string | undefined)[] = [];
+    stream.listen(job(1, "a"), (now) => heard.push(now?.state));
+    stream.tell(job(1, "b", "done"));
+    stream.tell(job(1, "a", "done"));
+    expect(heard).toEqual(["running", "done"]);
+    // What came before somebody listened is not lost.
+    stream.listen(job(1, "b"), (now) => heard.push(now?.key));
+    expect(heard.at(-1)).toBe("b");
+  });
+
+  it("says which jobs ended with the program, and how the others stand", async () => {
+    const stream = new Stream();
+    stream.start();
+    source.onopen?.();
+    const heard: unknown[] = [];
+    stream.listen(job(1, "gone"), (now) => heard.push(now && now.state));
+    stream.listen(job(2, "kept"), (now) => heard.push(now && now.state));
+    jobs = () => [job(1, "other"), job(2, "kept", "done")];
+    await restart();
+    expect(heard).toEqual(["running", "running", "done", null]);
+    expect(stream.online).toBe(true);
+  });
+
+  it("waits for the program and asks again, and only for that", async () => {
+    const stream = new Stream();
+    stream.start();
+    source.onerror?.();
+    const away = vi.fn();
+    let there = false;
+    jobs = () => (there ? [job(1, "a")] : 401);
+    const found = stream.through(() => api.jobs(), away);
+    await vi.advanceTimersByTimeAsync(5000);
+    expect(away).toHaveBeenCalledTimes(1);
+    there = true;
+    source.onopen?.();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(await found).toHaveLength(1);
+    await expect(stream.through(() => Promise.reject(new Error("no such head")))).rejects.toThrow("no such head");
+  });
+
+  it("that is refused says so until it is let in again", async () => {
+    const stream = new Stream();
+    stream.start();
+    const first = source;
+    jobs = () => 401;
+    source.readyState = 2;
+    source.onerror?.();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(stream.refused).toMatch(/address/);
+    await vi.advanceTimersByTimeAsync(3000);
+    expect(source).not.toBe(first);
+    jobs = () => [];
+    source.onopen?.();
+    expect([stream.refused, stream.online]).toEqual([null, true]);
   });
 });
 
