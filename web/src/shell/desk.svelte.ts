@@ -1,30 +1,23 @@
 // The state of the page: the workspace, what is opened, what is pinned. The bus stays outside of the framework; here
 // is only a copy of its pins, so that a change of it never writes back.
 
-import { api, loadArray, type Opened, Refusal, type ServerState, type ViewInfo } from "../api";
+import { api, loadArray, type Opened, type ServerState, type ViewInfo } from "../api";
 import { createBus, type Bus, equal, isEmpty, type Selection } from "../figures/bus";
 import type { Context } from "../figures/render";
 import { Editing } from "./editing.svelte";
 import { arrange, freePlace, type Place } from "./grid";
 import { History } from "./history";
-import { readLink, readStart, validName, writeLink } from "./link";
+import { readLink, readStart } from "./link";
 import { Models, modelSpace, vocabularySpace } from "./models.svelte";
-import { type Allowed, program, readAllowed, stillAllowed } from "./outside";
+import { type Allowed, program } from "./outside";
+import { Saving } from "./saving.svelte";
 import { fields, type Field, type Followed, initial } from "./schema";
 import { stream } from "./stream.svelte";
-import { continued, firstWorkspace, type PlacedView, type Prompt, readSelection, readWorkspace, type Shown, type Workspace, written } from "./workspace";
+import { continued, firstWorkspace, type PlacedView, type Prompt, readSelection, type Shown, type Workspace, written } from "./workspace";
 
 export type Theme = "auto" | "light" | "dark";
 export type DialogName = "palette" | "help" | "search" | "workspace" | "edit";
 
-/** Why a workspace could not be saved, and in which line of its text if that is known. */
-export interface Fault {
-  why: string;
-  line?: number;
-}
-
-const BAD_NAME = "A name has letters, digits, spaces, dots, lines and underscores, and begins with a letter or digit.";
-const AUTOSAVE = "pellucid.desk";
 const THEME = "pellucid.theme";
 
 const message = (error: unknown) => (error instanceof Error ? error.message : String(error));
@@ -33,15 +26,15 @@ export class Desk {
   readonly bus: Bus = createBus();
   readonly models = new Models();
   readonly edits = new Editing(this);
+  readonly saving = new Saving(this);
   private readonly history = new History();
 
   server = $state.raw<ServerState | null>(null);
   problem = $state<string | null>(null);
   ws = $state<Workspace>(firstWorkspace());
-  name = $state<string | null>(null);
-  dirty = $state(false);
   pin = $state.raw<Selection>({});
   compare = $state.raw<Bus["compare"]>([null, null]);
+  /** Programs that outside views may run. */
   allowed = $state.raw<Allowed>({});
   maximised = $state<string | null>(null);
   current = $state<string | null>(null);
@@ -58,10 +51,6 @@ export class Desk {
   canRedo = $state(false);
   ready = $state(false);
 
-  private address = "";
-  private saveTimer: ReturnType<typeof setTimeout> | undefined;
-  private linkTimer: ReturnType<typeof setTimeout> | undefined;
-
   // ---- start
 
   async start(): Promise<void> {
@@ -70,7 +59,7 @@ export class Desk {
       if (changes.every((c) => c.channel === "hover")) return;
       this.pin = { ...this.bus.pin };
       this.compare = this.bus.compare;
-      this.keep();
+      this.saving.keep();
     });
     try {
       const theme = localStorage.getItem(THEME);
@@ -79,7 +68,7 @@ export class Desk {
       // A page without storage forgets; that is all.
     }
     const link = readLink(location.hash);
-    this.address = location.hash;
+    this.saving.address = location.hash;
     try {
       this.server = await api.state();
     } catch (error) {
@@ -91,14 +80,14 @@ export class Desk {
     const start = readStart(location.hash);
     const asked = start.models.length > 0 || start.prompts.length > 0;
     if (asked && link.ws === null) this.take(firstWorkspace());
-    else await this.restore(link.ws);
+    else await this.saving.restore(link.ws);
     this.beginWith(start.models, start.prompts);
     this.ready = true;
     // What was asked on the command line holds once: a reload keeps what was made of it.
-    if (asked) this.keep();
+    if (asked) this.saving.keep();
     if (Object.keys(link.sel).length) this.setPin(link.sel, "link");
     window.addEventListener("hashchange", () => {
-      if (location.hash !== this.address) location.reload();
+      if (location.hash !== this.saving.address) location.reload();
     });
   }
 
@@ -126,41 +115,8 @@ export class Desk {
     if (prompts.length === 2) for (const v of this.ws.views) if (v.prompt !== null) v.show = "prompts";
   }
 
-  private async restore(name: string | null): Promise<void> {
-    const saved = this.saved();
-    const allowed = readAllowed(saved?.allowed);
-    if (name !== null && !(saved?.name === name && saved.dirty === true)) {
-      await this.load(name);
-      if (saved?.name !== name || this.name !== name) return;
-      try {
-        const before = readWorkspace(saved.workspace);
-        this.allowed = stillAllowed(allowed, before, this.ws);
-        if (before.selection) this.bus.restore(before.selection);
-      } catch {
-        // Nothing is allowed or pinned, then.
-      }
-      return;
-    }
-    if (!saved?.workspace) return;
-    try {
-      this.take(readWorkspace(saved.workspace));
-      this.allowed = allowed;
-      this.name = typeof saved.name === "string" && validName(saved.name) ? saved.name : null;
-      this.dirty = saved.dirty === true;
-    } catch {
-      this.take(firstWorkspace());
-    }
-  }
-
-  private saved(): { name?: unknown; dirty?: unknown; workspace?: unknown; allowed?: unknown } | null {
-    try {
-      return JSON.parse(localStorage.getItem(AUTOSAVE) ?? "null") as ReturnType<Desk["saved"]>;
-    } catch {
-      return null;
-    }
-  }
-
-  private take(ws: Workspace): void {
+  /** Puts another workspace on the page. */
+  take(ws: Workspace): void {
     this.ws = ws;
     this.allowed = {};
     this.history.clear();
@@ -179,15 +135,15 @@ export class Desk {
     }
   }
 
-  // ---- changes, undo, saving
+  // ---- changes and undo
 
   /** A change that can be undone. Changes with one label that follow each other quickly are one step. */
   change(label: string, make: (ws: Workspace) => void): void {
     this.history.note(label, this.snapshot());
     make(this.ws);
     this.marks();
-    this.dirty = true;
-    this.keep();
+    this.saving.dirty = true;
+    this.saving.keep();
   }
 
   private snapshot(): string {
@@ -212,119 +168,14 @@ export class Desk {
   private again(state: string, said: string): void {
     this.ws = JSON.parse(state) as Workspace;
     this.marks();
-    this.dirty = true;
+    this.saving.dirty = true;
     this.announce(said);
-    this.keep();
+    this.saving.keep();
   }
 
   /** The workspace with its pins, as it is saved. */
   document(): Record<string, unknown> {
     return { ...written($state.snapshot(this.ws) as Workspace), selection: this.bus.state() };
-  }
-
-  /** Writes to the tab's storage and the address, a moment after the last change. */
-  private keep(): void {
-    if (!this.ready) return;
-    clearTimeout(this.saveTimer);
-    this.saveTimer = setTimeout(() => this.flush(), 400);
-    clearTimeout(this.linkTimer);
-    this.linkTimer = setTimeout(() => this.link(), 300);
-  }
-
-  flush(): void {
-    if (!this.ready) return;
-    try {
-      localStorage.setItem(AUTOSAVE, JSON.stringify({ name: this.name, dirty: this.dirty, workspace: this.document(), allowed: this.allowed }));
-    } catch {
-      // Full or forbidden storage: saving by name still works.
-    }
-  }
-
-  link(): string {
-    const hash = writeLink({ ws: this.name, sel: this.bus.pin });
-    if (hash !== this.address) {
-      this.address = hash;
-      history.replaceState(null, "", hash || location.pathname);
-    }
-    return location.href;
-  }
-
-  /** For when the program cannot save it: as JSON, which the workspace dialog takes as text. */
-  async copyWorkspace(): Promise<void> {
-    try {
-      await navigator.clipboard.writeText(JSON.stringify(this.document(), null, 2));
-      this.announce("Copied; paste it in the workspace dialog, as text");
-    } catch {
-      this.announce("The browser does not let this page copy");
-    }
-  }
-
-  async load(name: string): Promise<string | null> {
-    try {
-      const found = await api.workspace(name);
-      this.take(readWorkspace(found.workspace));
-      this.name = found.name;
-      this.dirty = false;
-      this.keep();
-      this.announce(`Opened ${found.name}`);
-      return null;
-    } catch (error) {
-      this.announce(message(error));
-      this.problem = this.ready ? this.problem : `The workspace ${name} cannot be opened: ${message(error)}`;
-      return message(error);
-    }
-  }
-
-  /** Saves what is on the page, or a text in its place. */
-  async save(name: string, text?: string): Promise<Fault | null> {
-    if (!validName(name)) return { why: BAD_NAME };
-    try {
-      const saved = await api.saveWorkspace(name, text === undefined ? { workspace: this.document() } : { text });
-      if (text !== undefined) this.take(readWorkspace(saved.workspace));
-      this.name = saved.name;
-      this.dirty = false;
-      this.keep();
-      this.announce(`Saved as ${saved.name}`);
-      return null;
-    } catch (error) {
-      const line = error instanceof Refusal ? error.line : undefined;
-      return line === undefined ? { why: message(error) } : { why: `Line ${line}: ${message(error)}`, line };
-    }
-  }
-
-  /** Gives a saved workspace another name. */
-  async rename(from: string, to: string): Promise<Fault | null> {
-    if (!validName(to)) return { why: BAD_NAME };
-    try {
-      await api.saveWorkspace(to, { text: (await api.workspace(from)).text });
-      await api.removeWorkspace(from);
-    } catch (error) {
-      return { why: message(error) };
-    }
-    if (this.name === from) this.name = to;
-    this.keep();
-    this.announce(`${from} is now called ${to}`);
-    return null;
-  }
-
-  /** Deletes a saved workspace; what is on the page stays. */
-  async forget(name: string): Promise<Fault | null> {
-    try {
-      await api.removeWorkspace(name);
-    } catch (error) {
-      return { why: message(error) };
-    }
-    if (this.name === name) [this.name, this.dirty] = [null, true];
-    this.keep();
-    this.announce(`Deleted ${name}`);
-    return null;
-  }
-
-  begin(): void {
-    this.take(firstWorkspace());
-    this.name = null;
-    this.dirty = false;
-    this.keep();
   }
 
   setTheme(theme: Theme): void {
@@ -457,7 +308,7 @@ export class Desk {
   /** Lets a view run the user's program that works it out. */
   allow(id: string, view: string): void {
     this.allowed = { ...this.allowed, [id]: program(view) };
-    this.keep();
+    this.saving.keep();
   }
 
   remove(id: string): void {
