@@ -7,8 +7,9 @@ export interface Listed {
   model: string;
   name: string;
   format: string;
-  architecture: string | null;
-  problem: string | null;
+  architecture?: string | null;
+  /** Why it cannot be opened, where it cannot. */
+  problem?: string | null;
   bytes: number;
 }
 

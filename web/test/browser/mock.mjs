@@ -146,7 +146,7 @@ export async function serve(port = 0, dist = DIST, { token = null, kept = new Ma
     }),
   );
   views.push(OUTSIDE);
-  const models = (await ask(["models", "--json"])).map((m) => ({ problem: null, ...m }));
+  const models = await ask(["models", "--json"]);
   const opened = new Map();
   const jobs = new Map();
   const byKey = new Map();
