@@ -48,7 +48,7 @@ export async function jobs(h) {
     await state("v5").getByText(/…/).waitFor();
     await view(page, "v2").locator(".fig").first().waitFor();
     assert.equal(await state("v3").getAttribute("role"), "alert", "a failure is told to readers of screens");
-    assert.equal(await state("v1").getAttribute("role"), null, "an empty view is no failure");
+    assert.notEqual(await state("v1").getAttribute("role"), "alert", "an empty view is no failure");
     assert.equal(await view(page, "v5").locator(".body").getAttribute("aria-busy"), "true");
     assert.equal(await view(page, "v1").locator(".body").getAttribute("aria-busy"), "false");
     const classes = await Promise.all(["v1", "v5"].map((id) => state(id).first().getAttribute("class")));

@@ -60,6 +60,9 @@ export async function selection(h) {
   await program.keepWorkspace("linked", workspace(linked));
   const token = (page, i) => view(page, "v1").locator(".fig-token").nth(i);
   const pinned = (page) => page.locator("footer .muted").first().textContent();
+  /** The pinned positions, a run of them written as its ends or one by one. */
+  const positions = async (page) =>
+    [...((await pinned(page)).match(/pos ([\d ,–-]+)/)?.[1] ?? "").matchAll(/(\d+)(?:[–-](\d+))?/g)].flatMap(([, from, to = from]) => Array.from({ length: to - from + 1 }, (_, i) => Number(from) + i));
 
   await h.test("7 a token that is hovered is lit in three other views", async () => {
     const page = await h.open({ hash: "ws=linked", settle: 5 });
@@ -101,7 +104,7 @@ export async function selection(h) {
     await token(page, 4).click();
     await frames(page);
     assert.equal(await pins.count(), 1);
-    assert.match(await pinned(page), /pos 4\b/);
+    assert.deepEqual(await positions(page), [4]);
     await page.mouse.move(2, 2);
     await frames(page);
     for (const id of ["v2", "v3", "v4"]) assert.ok((await lit(page, id)) > 20, `${id} does not keep the pin`);
@@ -111,10 +114,10 @@ export async function selection(h) {
     await token(page, 2).click();
     await token(page, 7).click({ modifiers: ["Control"] });
     await frames(page);
-    assert.match(await pinned(page), /pos 2,7\b/);
+    assert.deepEqual(await positions(page), [2, 7]);
     await token(page, 9).click({ modifiers: ["Shift"] });
     await frames(page);
-    assert.match(await pinned(page), /pos 7,8,9\b/);
+    assert.deepEqual(await positions(page), [7, 8, 9]);
   });
 
   await h.test("9 Esc goes back one level at a time: hover, filter, pins", async () => {
@@ -164,6 +167,26 @@ export async function selection(h) {
     assert.notEqual(await painted(page, "v2"), before[1], "the brush does not fade the other");
     await view(page, "v1").getByRole("button", { name: "Show as table" }).click();
     assert.equal(await view(page, "v1").locator(".fig-count").textContent(), "20,000 rows");
+  });
+
+  await h.test("13 a brush that was saved filters again after a reload", async () => {
+    await brushable(h, "clouds");
+    const page = await h.open({ hash: "ws=clouds", settle: 4 });
+    await brushUpperRight(page, "v1");
+    const count = await view(page, "v3").locator(".fig-count").textContent();
+    assert.match(count, / of /);
+    const faded = await painted(page, "v2");
+    await page.waitForTimeout(700);
+    await page.reload();
+    await settled(page, 4);
+    await frames(page);
+    assert.equal(await view(page, "v3").locator(".fig-count").textContent(), count);
+    assert.equal(await painted(page, "v2"), faded);
+    // Once the brush is gone, nothing stays faded.
+    await page.keyboard.press("Escape");
+    await frames(page);
+    assert.equal(await view(page, "v3").locator(".fig-count").textContent(), "20,000 rows");
+    assert.notEqual(await painted(page, "v2"), faded);
   });
 
   await h.test("12 the same index in another prompt or another model is not lit", async () => {
