@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { frames, lit, PROMPT, settled, view, workspace } from "./harness.mjs";
 
-const POINTS = 20_000;
+export const POINTS = 20_000;
 
 /** Four clouds of points around the corners of a square, and how many are in each. */
 function clouds() {
@@ -16,8 +16,11 @@ function clouds() {
   return { x, y };
 }
 
+/** Which of the points lie in the upper right cloud. */
+export const inUpperRight = (x, y) => Array.from({ length: POINTS }, (_, i) => i).filter((i) => x.data[i] > 0.5 && y.data[i] > 0.5);
+
 /** Two scatters, a table and a text of the same tokens of a vocabulary, in the place of four answers. */
-async function brushable(h, name) {
+export async function brushable(h, name) {
   const { program } = h;
   const prompt = `${name}: ${PROMPT}`;
   const { x, y } = clouds();
@@ -40,7 +43,7 @@ async function brushable(h, name) {
 }
 
 /** Drags over the upper right quarter of the first figure's canvas, and beyond it. */
-async function brushUpperRight(page, id) {
+export async function brushUpperRight(page, id) {
   const canvas = view(page, id).locator(".fig-top").first();
   await canvas.scrollIntoViewIfNeeded();
   const box = await canvas.boundingBox();
@@ -142,8 +145,7 @@ export async function selection(h) {
 
   await h.test("10 a brush leaves in every linked view just the points of the array that lie in it", async () => {
     const { keys, few } = await brushable(h, "clouds");
-    const [x, y] = [await program.array(keys[0], 0), await program.array(keys[0], 1)];
-    const inside = Array.from({ length: POINTS }, (_, i) => i).filter((i) => x.data[i] > 0.5 && y.data[i] > 0.5);
+    const inside = inUpperRight(await program.array(keys[0], 0), await program.array(keys[0], 1));
     assert.ok(inside.length > 100 && inside.length < POINTS / 2);
     const page = await h.open({ hash: "ws=clouds", settle: 4 });
     await brushUpperRight(page, "v1");
@@ -169,14 +171,15 @@ export async function selection(h) {
     assert.equal(await view(page, "v1").locator(".fig-count").textContent(), "20,000 rows");
   });
 
-  await h.test("13 a brush that was saved filters again after a reload", async () => {
+  await h.test("13 a brush that was saved with its workspace filters again", async () => {
     await brushable(h, "clouds");
     const page = await h.open({ hash: "ws=clouds", settle: 4 });
     await brushUpperRight(page, "v1");
     const count = await view(page, "v3").locator(".fig-count").textContent();
     assert.match(count, / of /);
     const faded = await painted(page, "v2");
-    await page.waitForTimeout(700);
+    await page.keyboard.press("Control+s");
+    await page.getByText("Saved as clouds").waitFor();
     await page.reload();
     await settled(page, 4);
     await frames(page);
