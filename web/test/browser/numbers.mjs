@@ -44,7 +44,14 @@ async function cells(page, id, step = 4) {
     }
     el.dispatchEvent(new PointerEvent("pointerleave"));
     return [...found.values()];
-  }, step);
+  }, step).then((all) => all.map((cell) => ({ ...cell, at: told(cell.text).at })));
+}
+
+/** Chooses how a figure is drawn, in the row of choices above it. */
+async function choose(page, id, group, choice) {
+  await view(page, id).getByRole("radiogroup", { name: group, exact: true }).first().getByRole("radio", { name: new RegExp(`^${choice}`) }).check();
+  await page.mouse.move(2, 2);
+  await frames(page);
 }
 
 const flat = (values) => (values.data ?? []).map((v) => (typeof v === "number" ? v : NaN));
@@ -110,12 +117,11 @@ export async function numbers(h) {
     const page = await h.open({ hash: "ws=bos", settle: 1 });
     const base = view(page, "v1").locator(".fig-base").first();
     const before = await base.evaluate((canvas) => canvas.toDataURL());
-    const toggle = view(page, "v1").getByLabel("first token").or(view(page, "v1").getByRole("button", { name: "first token" })).first();
-    await toggle.click({ timeout: 5000 });
-    await frames(page);
+    await choose(page, "v1", "first token", "left out");
     assert.notEqual(await base.evaluate((canvas) => canvas.toDataURL()), before);
-    await toggle.click();
-    await frames(page);
+    const first = (await cells(page, "v1")).filter(({ at }) => at[1] === 0);
+    assert.ok(first.length > 5 && first.every(({ text }) => /left out/.test(text)), "the readout does not say that it is left out");
+    await choose(page, "v1", "first token", "shown");
     assert.equal(await base.evaluate((canvas) => canvas.toDataURL()), before);
   });
 
@@ -157,19 +163,22 @@ export async function numbers(h) {
     assert.equal(legend, `Colour scale from 0 to ${short(Math.max(...surprise))}`, "a tint begins at zero");
   });
 
-  await h.test("21 two figures are shown on one scale or each on its own", async () => {
-    const prompts = [{ id: "p", text: PROMPT }, { id: "q", text: "When Mary and John went to the store" }];
-    await program.keepWorkspace("scales", workspace([{ view: "norms", place: { x: 0, y: 0, w: 12, h: 16 } }], { prompts }));
+  await h.test("21 panels are shown on one scale, or each on its own", async () => {
+    const prompt = `scales: ${PROMPT}`;
+    const key = await program.answer("pattern", { prompt, layer: 0 });
+    // The second panel is the first a hundred times over.
+    const values = Float32Array.from({ length: 18 }, (_, i) => ((i % 9) + 1) * (i < 9 ? 1 : 100));
+    const figure = (array) => ({ kind: "heatmap", values: array(0, ["head", "layer", "row"], [2, 3, 3]), colour: { map: "tint", label: "size" }, x: {}, y: {}, panels: {} });
+    await program.plant(key, figure, [values]);
+    await program.keepWorkspace("scales", workspace([{ view: "pattern", parameters: { layer: 0 } }], { prompts: [{ id: "p", text: prompt }] }));
     const page = await h.open({ hash: "ws=scales", settle: 1 });
-    await view(page, "v1").getByLabel("What is shown").selectOption("prompts");
-    await view(page, "v1").locator(".kind-compare").waitFor();
-    const limits = async () => (await view(page, "v1").locator(".kind-heatmap .fig-top").evaluateAll((all) => all.map((el) => / from (\S+ to \S+?)(;|$)/.exec(el.getAttribute("aria-label"))?.[1]))).slice(0, 2);
-    const shared = await limits();
-    assert.equal(shared[0], shared[1]);
-    await view(page, "v1").getByLabel("scale", { exact: true }).first().selectOption("own", { timeout: 5000 });
-    await frames(page);
-    const own = await limits();
-    assert.notEqual(own[0], own[1]);
+    const base = view(page, "v1").locator(".fig-base").first();
+    const colourOf = async (value) => (await colours(base, (await cells(page, "v1")).find(({ text }) => told(text).value === value)))[0];
+    assert.notEqual(await colourOf(9), await colourOf(900), "on one scale a hundredth is paler");
+    await choose(page, "v1", "scale", "own");
+    assert.equal(await colourOf(9), await colourOf(900), "on its own scale the largest of each is alike");
+    await choose(page, "v1", "scale", "shared");
+    assert.notEqual(await colourOf(9), await colourOf(900));
   });
 
   await h.test("22 what is no number is hatched, counted and told", async () => {

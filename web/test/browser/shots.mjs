@@ -1,4 +1,4 @@
-// The pictures of the documentation: a stranger's first minute, and the page in light, dark, narrow and enlarged.
+// The pictures of the documentation: a stranger's first minute, and the page in dark, narrow and enlarged.
 //   PELLUCID=PROGRAM node test/browser/shots.mjs [FOLDER]      default: docs/images
 import assert from "node:assert/strict";
 import { stat } from "node:fs/promises";
@@ -60,7 +60,6 @@ async function answered(page) {
 }
 
 for (const [name, options] of [
-  ["workbench-light", { colorScheme: "light" }],
   ["workbench-dark", { colorScheme: "dark" }],
   ["workbench-1024", { viewport: { width: 1024, height: 768 } }],
   ["workbench-200-percent", { viewport: { width: 640, height: 400 }, deviceScaleFactor: 2 }],
