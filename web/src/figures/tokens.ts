@@ -40,7 +40,8 @@ export function tokensPart(el: HTMLElement, f: Tokens, cx: Drawn, first: Theme):
   const seriesName = (s: number) => visible(nameAt(f.series, s));
   const seriesLabel = f.series?.label || seriesAxis || "series";
   const valueLabel = f.colour.label || "value";
-  const hasFirst = axis === "pos" && per > 1 && !(f.at ?? []).some((at) => at.axis === "pos");
+  // Often the first token has nothing before it, and so no value that could be left out.
+  const hasFirst = axis === "pos" && per > 1 && Array.from({ length: series }, (_, s) => values[s * per]).some((value) => !Number.isNaN(value));
 
   const text = strip(words, "");
   const { element: body, spans } = text;

@@ -22,7 +22,8 @@ export async function choices({ open, check, frames, lit, axe, shots }) {
     assert.equal(await keys("card1"), "as,scale,values,first");
     assert.equal(await keys("card3"), "values,sign");
     assert.equal(await keys("card18"), "scale,values,sign,first");
-    assert.equal(await keys("card0"), "values,first");
+    assert.equal(await keys("card0"), "values");
+    assert.equal(await keys("card14"), "scale,values,sign,first");
     for (const card of ["card4", "card5", "card8", "card9", "card12"]) assert.equal(await keys(card), "", card);
   });
   await check("legend limits equal data limits, shared and own", async () => {
