@@ -150,6 +150,7 @@ impl View for Sample {
             .colour(ColourScale::tint().domain(0.0, 1.0).label("probability"))
             .title("Sample: text that the network writes")
             .caption(format!("The prompt, then the new tokens, coloured by their probability. {ended}"))
+            .caveat("One text of the many that it may write: another seed gives another, unless the temperature is 0.")
             .into()
     }
 }

@@ -81,6 +81,7 @@ impl View for NextTokens {
         Group::new([text(output), table(output)])
             .title("Next tokens: what the network expects after each position")
             .caption("A row tells what is predicted after its token; the last row, what comes after the prompt.")
+            .caveat("What is likely to be written next is not what is true, nor what the network would say when asked.")
             .into()
     }
 }
