@@ -46,7 +46,7 @@ fn ask_everything(name: &str, model: &str) {
         let question = [question(view, model), files.iter().flat_map(|file| ["-o", file]).collect()].concat();
         let ran = run(&question);
         if ran.status != 0 {
-            let has_no_neurons = card["d_mlp"].is_null() && view.name == "promoted_tokens";
+            let has_no_neurons = card["d_mlp"].is_null() && view.shelf == "neurons";
             assert!(has_no_neurons && ran.stderr.contains("cannot be asked"), "{name}: {}", ran.stderr);
             continue;
         }

@@ -215,6 +215,25 @@ fn after_a_kill_finished_answers_are_there_and_nothing_half_written() {
 }
 
 #[test]
+fn an_answer_is_kept_for_the_files_it_was_made_of() {
+    let server = start(&[]);
+    let texts = server.place.path().join("texts");
+    std::fs::create_dir(&texts).unwrap();
+    let write = |words: &str| std::fs::write(texts.join("a.txt"), words).unwrap();
+    let key = || {
+        let asked = question("zoo:talk", "top_samples", &json!({ "text": texts, "neuron": 1 }));
+        let job = server.job(&asked);
+        assert_eq!(job["state"], "done", "{job}");
+        job["key"].clone()
+    };
+    write("The state of the Union is strong.");
+    let first = key();
+    assert_eq!(key(), first);
+    write("The state of the Union is weak.");
+    assert_ne!(key(), first);
+}
+
+#[test]
 fn a_workspace_and_a_port_that_cannot_be_used() {
     let server = start(&[]);
     support::fails(&["open", "--no-browser", "--port", &server.port.to_string()], 1, &["cannot be used", "--port"]);

@@ -5,6 +5,7 @@
 //!
 //! Invariants: no IO; nothing is known here of files, of figures, or of how a network came to be.
 
+mod activations;
 mod circuits;
 mod composition;
 mod detect;
@@ -24,7 +25,9 @@ mod stream;
 mod subject;
 mod tail;
 mod watch;
+mod weighting;
 
+pub use activations::{Activations, Sample, Strongest, TokenMean, activations, strongest};
 pub use circuits::{CircuitOptions, HeadCircuits, head_circuits};
 pub use composition::{Baseline, Compositions};
 pub use detect::{Kind, Match, Measure};
@@ -40,3 +43,4 @@ pub use sources::{HeadSources, Target, head_sources};
 pub use spectra::{Spectrum, WeightMatrix, spectra};
 pub use subject::{Subject, Tick};
 pub use tail::{Tail, tail};
+pub use weighting::{Weight, weighted};

@@ -47,8 +47,8 @@ pub fn hex(bytes: &[u8]) -> String {
 }
 
 /// What tells that a file is as it was.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Stamp {
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stamp {
     path: PathBuf,
     size: u64,
     /// Nanoseconds since 1970.
@@ -65,7 +65,8 @@ struct Memory {
 }
 
 impl Stamp {
-    fn of(path: &Path) -> Result<Self> {
+    /// A file's own: another one at its place, or one that was written to, has another.
+    pub fn of(path: &Path) -> Result<Self> {
         let failed = |cause| Error::io(path, "read", cause);
         let path = path.canonicalize().map_err(failed)?;
         let about = fs::metadata(&path).map_err(failed)?;

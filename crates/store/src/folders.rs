@@ -57,8 +57,8 @@ pub struct Text {
     pub text: String,
 }
 
-/// A text file (UTF-8), or every `.txt` file in a folder and the folders in it, in order of their paths.
-pub fn read_texts(path: &Path) -> Result<Vec<Text>> {
+/// A file itself, or every `.txt` file in a folder and the folders in it, in order of their paths.
+pub fn text_files(path: &Path) -> Result<Vec<PathBuf>> {
     let about = fs::metadata(path).map_err(|cause| Error::io(path, "read", cause))?;
     let mut files = Vec::new();
     if about.is_dir() {
@@ -71,6 +71,11 @@ pub fn read_texts(path: &Path) -> Result<Vec<Text>> {
         let what = "a folder without .txt files".into();
         return Err(Error::Unsupported { place: path.into(), what, remedy: "Name a folder of texts, or a text file" });
     }
+    Ok(files)
+}
+
+/// What the files of [`text_files`] say; each must be UTF-8.
+pub fn read_texts(path: &Path) -> Result<Vec<Text>> {
     let one = |path: PathBuf| {
         let bytes = read(&path, LONGEST_TEXT)?;
         let text = String::from_utf8(bytes).map_err(|wrong| Error::Unsupported {
@@ -80,7 +85,7 @@ pub fn read_texts(path: &Path) -> Result<Vec<Text>> {
         })?;
         Ok(Text { path, text })
     };
-    files.into_iter().map(one).collect()
+    text_files(path)?.into_iter().map(one).collect()
 }
 
 fn collect(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<()> {

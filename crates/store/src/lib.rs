@@ -35,7 +35,7 @@ pub use arrays::{Array, read_array};
 pub use artifact::{WholeFile, is_partial, write_whole};
 pub use captures::{Announced, Captures, Element};
 pub use error::{Error, Place, Result};
-pub use folders::{Text, create_folder, names_in, read_texts, remove_file};
+pub use folders::{Text, create_folder, names_in, read_texts, remove_file, text_files};
 pub use hub::{Arriving, Hub, Watch, escaped};
 pub use list::{Found, models};
 pub use map::{map, read_if_there};

@@ -1,5 +1,6 @@
 //! What a view may use while it runs.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use engine::tokenizer::{Message, Special, Tokenizer};
@@ -7,7 +8,7 @@ use engine::{Edit, Kept, Model};
 use methods::Subject;
 use store::ModelFile;
 
-use crate::{Encoding, Error, Opened, Prompt, PromptRef, Result};
+use crate::{CorpusRef, Encoding, Error, Opened, Prompt, PromptRef, Result};
 
 /// What a view may use while it runs: the model, the edits that are in force, and a line to whoever asked.
 pub struct Cx<'a> {
@@ -164,6 +165,22 @@ impl<'a> Cx<'a> {
     /// Reads an array that a parameter names: `FILE.npy` or `FILE.safetensors:NAME`.
     pub fn array(&self, reference: &str) -> Result<store::Array> {
         Ok(store::read_array(reference)?)
+    }
+
+    /// The beginning of the texts that a parameter names, one after the other: enough for so many tokens.
+    pub fn text(&self, corpus: &CorpusRef, tokens: usize) -> Result<String> {
+        // No tokenizer makes tokens that are longer on the average of a text.
+        const BYTES: usize = 16;
+        let mut all = String::new();
+        for text in store::read_texts(Path::new(&corpus.0))? {
+            all.push_str(&text.text);
+            all.push('\n');
+            if all.len() >= tokens.saturating_mul(BYTES) {
+                all.truncate(all.floor_char_boundary(tokens.saturating_mul(BYTES)));
+                break;
+            }
+        }
+        Ok(all)
     }
 
     /// The text of each token; its id in brackets where the model has no tokenizer.

@@ -17,6 +17,7 @@ use figure::render;
 use futures_util::{Stream, stream};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use store::digest::Stamp;
 use tokio::sync::broadcast::error::RecvError;
 use views::{AnyView, Cx, Encoding, Other, Outside, PromptRef, load_edits};
 
@@ -229,6 +230,7 @@ async fn ask(State(shared): App, Json(asked): Json<Question>) -> Answer {
         let inputs = json!({
             "view": view.name, "revision": view.revision, "model": asked.model, "parameters": asked.parameters,
             "edits": asked.edits, "against": asked.against, "program": view.program().and_then(Outside::digest),
+            "files": files(&asked),
         });
         let key = key(&inputs, &weights);
         let is_there = shared.artifacts.has(&key);
@@ -238,6 +240,26 @@ async fn ask(State(shared): App, Json(asked): Json<Question>) -> Answer {
         Ok(Json(jobs.add(&key, &tab, is_there, Box::new(work))).into_response())
     })
     .await
+}
+
+/// The files that a question names, by size and time: others of the same name give another answer.
+fn files(asked: &Question) -> Vec<Value> {
+    fn texts<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+        match value {
+            Value::String(text) => found.push(text),
+            Value::Array(values) => values.iter().for_each(|value| texts(value, found)),
+            Value::Object(fields) => fields.values().for_each(|value| texts(value, found)),
+            _ => {}
+        }
+    }
+    let mut named = Vec::new();
+    asked.parameters.values().for_each(|value| texts(value, &mut named));
+    // `mean:FILE`, `+FILE:NAME`, `set:FILE:NAME`.
+    let operations = asked.edits.iter().filter_map(|edit| edit.split_once('='));
+    named.extend(operations.flat_map(|(_, operation)| operation.split([':', '+'])));
+    // A text that names no file is no file.
+    let files = named.into_iter().flat_map(|path| store::text_files(path.as_ref()).unwrap_or_default());
+    files.filter_map(|file| serde_json::to_value(Stamp::of(&file).ok()?).ok()).collect()
 }
 
 /// Works an answer out and keeps it.

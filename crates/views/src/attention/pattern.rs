@@ -20,9 +20,13 @@ use crate::{Cx, PromptRef, Result, View, Why};
 /// on a random text given twice, from each token of the second half to the one that came after the same token in the
 /// first; edits at positions of the prompt are left out there.
 ///
-/// Caveat: where a head looks is not what it moves. Zeroing its `attn.z` shows what it does for an answer.
+/// Where a head looks is not what it moves: heads rest on tokens whose values are small. `--weight value` and `--weight
+/// output` draw attention times the size of what comes from there. Scores are always of attention.
 ///
-/// Source: Olsson et al., "In-context Learning and Induction Heads" (2022); TransformerLens's head detector.
+/// Caveat: what a head moves is not what it does for an answer. Zeroing its `attn.z` shows that.
+///
+/// Source: Olsson et al., "In-context Learning and Induction Heads" (2022); TransformerLens's head detector; for weights
+/// Kobayashi et al., "Attention is Not Only a Weight" (2020), and `PySvelte`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Pattern {
@@ -34,6 +38,9 @@ pub struct Pattern {
     /// Only this head, counted from 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub head: Option<usize>,
+    /// What is drawn of a layer or head: the attention, or how much it moves.
+    #[serde(default)]
+    pub weight: Weight,
     /// Length of the random text that is given twice for the induction score, at most half of what the model takes.
     #[serde(default = "default_repeat")]
     #[schemars(range(min = 2))]
@@ -45,6 +52,30 @@ pub struct Pattern {
 
 fn default_repeat() -> usize {
     50
+}
+
+/// By what attention is weighted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Weight {
+    /// By nothing: where each head looks.
+    #[default]
+    Attention,
+    /// By the norm of the source's value vector.
+    Value,
+    /// By the norm of what the source's value writes to the residual stream.
+    Output,
+}
+
+impl Weight {
+    /// What the weighted numbers are, and whether they are attention itself.
+    fn label(self) -> &'static str {
+        match self {
+            Self::Attention => "attention",
+            Self::Value => "attention × ‖value‖",
+            Self::Output => "attention × ‖what is written‖",
+        }
+    }
 }
 
 /// The patterns of the chosen layers and heads on the prompt, and a score of each kind for every one of them.
@@ -60,6 +91,10 @@ pub struct Output {
     pub heads: Array<u32>,
     /// Attention from each destination to each source, [layer, head, pos/dst, pos/src]. Each row sums to one.
     pub pattern: Array<f32>,
+    /// What attention is weighted by in `weighted`.
+    pub weight: Weight,
+    /// Attention times the size of what it moves, of the same axes as `pattern`; empty where it is not weighted.
+    pub weighted: Array<f32>,
     /// Mean attention from each token to the one before it, [layer, head].
     pub previous_token: Array<f32>,
     /// Mean attention, on the random text given twice, to the token after the earlier occurrence, [layer, head].
@@ -80,7 +115,14 @@ impl View for Pattern {
     }
 
     fn example() -> Self {
-        Self { prompt: PromptRef::Tokens(vec![3, 5, 7, 5, 3]), layer: None, head: None, repeat: 8, seed: 0 }
+        Self {
+            prompt: PromptRef::Tokens(vec![3, 5, 7, 5, 3]),
+            layer: None,
+            head: None,
+            weight: Weight::Attention,
+            repeat: 8,
+            seed: 0,
+        }
     }
 
     fn run(&self, cx: &Cx<'_>) -> Result<Output> {
@@ -99,7 +141,23 @@ impl View for Pattern {
             Array::new([Dim::Layer, Dim::Head], grid, values)
         };
         let numbers = |indices: &[usize]| indices.iter().map(|&i| i as u32).collect();
+        let axes = [Dim::Layer.into(), Dim::Head.into(), Dim::Pos.dst(), Dim::Pos.src()];
+        let by = match self.weight {
+            Weight::Attention => None,
+            Weight::Value => Some(methods::Weight::Value),
+            Weight::Output => Some(methods::Weight::Output),
+        };
+        let weighted = match by {
+            Some(by) => {
+                let values =
+                    methods::weighted(cx.subject(&prompt.ids)?, &found, by, &mut |done, of| cx.tick(done, of))?;
+                Array::new(axes, [grid[0], grid[1], n, n], values)?
+            }
+            None => Array::new(axes, [0, 0, 0, 0], vec![])?,
+        };
         Ok(Output {
+            weight: self.weight,
+            weighted,
             previous_token: score(&found, &|pattern| methods::previous_token(pattern, n))?,
             induction: score(&twice, &|pattern| methods::induction(pattern, most))?,
             duplicate_token: score(&found, &|pattern| methods::duplicate_token(pattern, &prompt.ids))?,
@@ -108,11 +166,7 @@ impl View for Pattern {
             ids: Array::vector(Dim::Pos, prompt.ids),
             layers: Array::vector(Dim::Layer, numbers(&found.layers)),
             heads: Array::vector(Dim::Head, numbers(&found.heads)),
-            pattern: Array::new(
-                [Dim::Layer.into(), Dim::Head.into(), Dim::Pos.dst(), Dim::Pos.src()],
-                [grid[0], grid[1], n, n],
-                found.data,
-            )?,
+            pattern: Array::new(axes, [grid[0], grid[1], n, n], found.data)?,
         })
     }
 
@@ -142,18 +196,37 @@ fn words(output: &Output) -> impl Iterator<Item = &str> {
     output.tokens.data().iter().map(String::as_str)
 }
 
+/// The patterns of the first layer: weighted, where that was asked for.
+fn first_layer(output: &Output) -> Array<f32> {
+    let shown = if output.weighted.is_empty() { &output.pattern } else { &output.weighted };
+    shown.at(Dim::Layer, 0).unwrap_or_else(|| shown.clone())
+}
+
+/// What a row of a pattern says.
+fn rows(output: &Output) -> &'static str {
+    match output.weight {
+        Weight::Attention => "Each row is one token's attention to those before it.",
+        Weight::Value => "Each row is one token's attention to those before it, times the norms of their values.",
+        Weight::Output => {
+            "Each row tells how much a token takes from each before it: attention times the norm of what is written."
+        }
+    }
+}
+
 /// Patterns as they are drawn in every form: tokens on both sides, on one scale.
 fn drawn(output: &Output, values: Array<f32>) -> Heatmap {
+    let colour = ColourScale::tint().label(output.weight.label());
+    let colour = if output.weighted.is_empty() { colour.domain(0.0, 1.0) } else { colour };
     Heatmap::new(values)
-        .colour(ColourScale::tint().domain(0.0, 1.0).label("attention"))
+        .colour(colour)
         .x(Guide::new("source: looked at").ticks(words(output)))
         .y(Guide::new("destination: looks").ticks(words(output)))
         .causal()
 }
 
 fn one_head(output: &Output, layer: u32, head: u32) -> Figure {
-    let values = output.pattern.at(Dim::Layer, 0).and_then(|layer| layer.at(Dim::Head, 0));
-    let values = values.unwrap_or_else(|| output.pattern.clone());
+    let layer_values = first_layer(output);
+    let values = layer_values.at(Dim::Head, 0).unwrap_or(layer_values);
     // Numbers for few tokens; what rounds to nothing is left to the colour.
     let number = |&x: &f32| if x < 0.005 { String::new() } else { format!("{x:.2}") };
     let numbers = (output.tokens.len() <= MOST_WITH_NUMBERS).then(|| values.map(number));
@@ -161,7 +234,7 @@ fn one_head(output: &Output, layer: u32, head: u32) -> Figure {
         kinds(output).iter().map(|(kind, scores)| format!("{kind} {:.2}", scores.data()[0])).collect();
     let mut figure = drawn(output, values)
         .title(format!("Attention of head {head} in layer {layer}"))
-        .caption(format!("Each row is one token's attention to those before it. Scores: {}.", scores.join(", ")))
+        .caption(format!("{} Scores: {}.", rows(output), scores.join(", ")))
         .at(Dim::Layer, layer as usize)
         .at(Dim::Head, head as usize);
     if let Some(numbers) = numbers {
@@ -172,7 +245,7 @@ fn one_head(output: &Output, layer: u32, head: u32) -> Figure {
 
 fn one_layer(output: &Output, layer: u32) -> Figure {
     let heads = output.heads.data();
-    let values = output.pattern.at(Dim::Layer, 0).unwrap_or_else(|| output.pattern.clone());
+    let values = first_layer(output);
     let names = heads.iter().map(|head| format!("head {head}"));
     let patterns = drawn(output, values)
         .panels(Guide::new("head").ticks(names).indices(heads.iter().copied()))
@@ -184,7 +257,7 @@ fn one_layer(output: &Output, layer: u32) -> Figure {
     }
     Group::new([Figure::from(patterns), table.title("Scores: mean attention, 0 to 1").into()])
         .title(format!("Attention of every head in layer {layer}"))
-        .caption("Each row of a pattern is one token's attention to those before it.")
+        .caption(rows(output))
         .into()
 }
 
