@@ -3,11 +3,13 @@
 import type { Arr, Figure } from "./figures/types";
 
 export interface Listed {
-  reference: string;
+  /** What it is opened by. */
+  model: string;
   name: string;
   format: string;
-  architecture: string | null;
-  problem: string | null;
+  architecture?: string | null;
+  /** Why it cannot be opened, where it cannot. */
+  problem?: string | null;
   bytes: number;
 }
 
@@ -59,6 +61,8 @@ export interface ViewInfo {
   output_schema: Schema;
   needs_network: boolean;
   revision: number;
+  /** Not of the program itself: worked out by the user's own `pellucid-view-NAME`. */
+  outside: boolean;
 }
 
 export interface ServerState {
@@ -71,7 +75,8 @@ export interface ServerState {
 export type JobState = "queued" | "running" | "done" | "failed" | "cancelled";
 
 export interface Job {
-  id: string;
+  /** Counted by the program from its start: after a restart the same number is another job, which its key tells. */
+  id: number;
   key: string;
   state: JobState;
   done: number;
@@ -86,6 +91,8 @@ export interface Ask {
   parameters: Record<string, unknown>;
   edits: string[];
   against?: string;
+  /** That the person let the program of an outside view run. */
+  allowed?: boolean;
 }
 
 export interface Artifact {
@@ -115,6 +122,9 @@ export class Refusal extends Error {
   }
 }
 
+/** The program is not there, or was started anew with another token: what was asked may be asked again later. */
+export class Away extends Refusal {}
+
 /** This tab, for the stream of events. Kept over a reload, so that jobs are found again. */
 export const tab: string = (() => {
   const fresh = () => Array.from(crypto.getRandomValues(new Uint8Array(8)), (b) => b.toString(16).padStart(2, "0")).join("");
@@ -133,11 +143,11 @@ async function answer(path: string, init?: RequestInit): Promise<Response> {
     response = await fetch(path, { credentials: "same-origin", ...init });
   } catch (error) {
     if (init?.signal?.aborted) throw error;
-    throw new Refusal("The program does not answer; is it still running?", 0);
+    throw new Away("The program does not answer; is it still running?", 0);
   }
   if (response.ok) return response;
   if (response.status === 401) {
-    throw new Refusal("This page is not signed in; open the address that the program printed when it started.", 401);
+    throw new Away("The program does not know this page; open the address that it printed when it started.", 401);
   }
   let message = `${response.status} ${response.statusText}`;
   let line: number | undefined;
@@ -155,6 +165,8 @@ async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
   return (await (await answer(path, signal ? { signal } : undefined)).json()) as T;
 }
 
+const remove = async (path: string): Promise<void> => void (await answer(path, { method: "DELETE" }));
+
 async function send<T>(method: "POST" | "PUT", path: string, body: unknown): Promise<T> {
   const init = { method, headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
   return (await (await answer(path, init)).json()) as T;
@@ -171,13 +183,18 @@ export const api = {
   edit: (model: string, edit: string) => send<{ edit: string; point: string }>("POST", "/api/edits", { model, edit }),
   ask: (ask: Ask) => send<Job>("POST", "/api/jobs", { ...ask, tab }),
   jobs: () => get<Job[]>(`/api/jobs?tab=${part(tab)}`),
-  cancel: async (id: string): Promise<void> => void (await answer(`/api/jobs/${part(id)}`, { method: "DELETE" })),
+  cancel: (id: number) => remove(`/api/jobs/${id}?tab=${part(tab)}`),
   artifact: (key: string) => get<Artifact>(`/api/artifacts/${part(key)}`),
+  /** The typed answer that a figure was drawn from. */
+  output: (key: string) => get<Record<string, unknown>>(`/api/artifacts/${part(key)}/export.json`),
   exportAddress: (key: string, form: string) => `/api/artifacts/${part(key)}/export.${form}`,
   workspaces: () => get<{ name: string; title: string; builtin: boolean }[]>("/api/workspaces"),
   workspace: (name: string) => get<{ name: string; text: string; workspace: unknown }>(`/api/workspaces/${part(name)}`),
   saveWorkspace: (name: string, body: { text: string } | { workspace: unknown }) =>
     send<{ name: string; text: string; workspace: unknown }>("PUT", `/api/workspaces/${part(name)}`, body),
+  /** A workspace as the text that it would be saved as. */
+  workspaceText: (workspace: unknown) => send<{ text: string }>("POST", "/api/workspaces/text", { workspace }),
+  removeWorkspace: (name: string) => remove(`/api/workspaces/${part(name)}`),
 };
 
 const ARRAYS = {

@@ -7,7 +7,7 @@ import { selectionOf } from "../src/figures/link";
 import { exact, fixed, grouped, numbers, short, visible, visibleToken } from "../src/figures/numbers";
 import { scale, ticks } from "../src/figures/scale";
 import { csv, longSheet } from "../src/figures/sheet";
-import type { Figure, Kind } from "../src/figures/types";
+import type { Arr, Figure, Kind } from "../src/figures/types";
 
 // Written by the program's own serialiser from the samples of crates/figure/tests.
 const samples = JSON.parse(readFileSync(new URL("figures.samples.json", import.meta.url), "utf8")) as [string, Figure][];
@@ -17,7 +17,7 @@ const FIELDS: Record<Kind, { must: string[]; may?: string[] }> = {
   text: { must: ["body"] },
   code: { must: ["source"], may: ["language", "marked"] },
   table: { must: ["rows", "columns"] },
-  tokens: { must: ["tokens", "values", "colour"], may: ["details"] },
+  tokens: { must: ["tokens", "values", "colour"], may: ["series", "details"] },
   heatmap: { must: ["values", "colour", "x", "y", "panels"], may: ["labels", "details", "upwards", "causal"] },
   lines: { must: ["y", "series", "x_axis", "x_scale", "y_scale"], may: ["x", "band", "y_label", "y_domain"] },
   scatter: { must: ["x", "y", "colour"], may: ["values", "classes", "class_names", "names", "x_label", "y_label"] },
@@ -133,5 +133,8 @@ describe("coordinates and comparisons", () => {
     const change = difference(a, b);
     expect(change?.kind === "bars" && [...numbers(change.values)]).toEqual([-2, 3]);
     expect(difference(a, { kind: "text", body: "" })).toBeNull();
+    const map = (whole?: Arr): Figure => ({ kind: "heatmap", values: { dims: ["y", "x"], shape: [1, 2], data: [1, 2], whole }, colour: { map: "tint" }, x: {}, y: {}, panels: {} });
+    expect(difference(map(), map())).not.toBeNull();
+    expect(difference(map(), map({ dims: ["y", "x"], shape: [2, 4] }))).toBeNull();
   });
 });

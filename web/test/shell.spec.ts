@@ -1,13 +1,17 @@
-import { describe, expect, it } from "vitest";
-import { decode, type Schema } from "../src/api";
-import { opText, places } from "../src/shell/edits";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { api, decode, type Job, type Schema, type ViewInfo } from "../src/api";
+import type { Selection } from "../src/figures/bus";
+import { editText, pinned, readEdit, targets } from "../src/shell/edits";
 import { arrange, clamp, freePlace, meet, type Place, readingOrder } from "../src/shell/grid";
 import { History } from "../src/shell/history";
 import { readLink, readStart, validName, writeLink } from "../src/shell/link";
+import { readAllowed, stillAllowed, waits } from "../src/shell/outside";
+import { told } from "../src/shell/pins";
 import { rank } from "../src/shell/rank";
 import { brief, fields, initial, parse } from "../src/shell/schema";
+import { Stream } from "../src/shell/stream.svelte";
 import { hashIds, spoken } from "../src/shell/visible";
-import { firstWorkspace, readWorkspace } from "../src/shell/workspace";
+import { continued, firstWorkspace, readWorkspace, written } from "../src/shell/workspace";
 
 describe("grid", () => {
   const places = () => new Map<string, Place>([
@@ -129,15 +133,59 @@ describe("forms", () => {
   });
 });
 
-describe("edits from pins", () => {
-  it("name the head, the neuron or the stream", () => {
-    const pin = { "layer@model:m": [5], "head@model:m": [3, 1], "pos@prompt:p": [0], "layer@model:other": [9] };
-    expect(places(pin, "model:m", "prompt:p")).toEqual(["blocks.5.attn.z[head=1|3,pos=0]"]);
-    expect(places({ "layer@model:m": [0, 1] }, "model:m", null)).toEqual(["blocks.0.resid_post", "blocks.1.resid_post"]);
-    expect(places({ "layer@model:m": [2], "neuron@model:m": [7] }, "model:m", null)).toEqual(["blocks.2.mlp.post[neuron=7]"]);
-    expect(places({ "pos@prompt:p": [1] }, "model:m", "prompt:p")).toEqual([]);
-    expect(opText({ op: "scale", by: 0.5 })).toBe("*0.5");
-    expect(opText({ op: "patch", from: "a b" })).toBe("patch:a b");
+describe("edits", () => {
+  it("are read into the parts of a form and written as they were", () => {
+    const all = [
+      "blocks.5.attn.z[head=3|4,pos=-1]=zero",
+      "blocks.*.mlp_out=*-0.5",
+      "embed=noise:0.1:7",
+      "blocks.0.resid_post=mean:capture.safetensors",
+      "logits[pos=0..3]=+a/b.safetensors:direction",
+      "embed=set:x.npy:y",
+      "blocks.1.attn.z=patch:When [Mary] = and\nJohn",
+      "nonsense=what:is it",
+    ];
+    for (const text of all) expect(editText(readEdit(text))).toBe(text);
+    expect(readEdit("blocks.1.attn.z[head=2]=*2.5")).toEqual({ point: "blocks.1.attn.z", where: "head=2", op: { op: "scale", by: 2.5 } });
+    expect(readEdit(all[6]!).op).toEqual({ op: "patch", from: "When [Mary] = and\nJohn" });
+    expect(readEdit("embed=noise:1").op).toEqual({ op: "noise", sd: 1, seed: 0 });
+  });
+
+  const points = [
+    { name: "embed", axes: ["pos", "d_model"] },
+    ...[0, 1, 2].flatMap((i) => [
+      { name: `blocks.${i}.attn.k`, axes: ["pos", "head", "d_head"] },
+      { name: `blocks.${i}.attn.pattern`, axes: ["head", "pos/dst", "pos/src"] },
+      { name: `blocks.${i}.attn.z`, axes: ["pos", "head", "d_head"] },
+      { name: `blocks.${i}.mlp.post`, axes: ["pos", "neuron"] },
+      { name: `blocks.${i}.resid_post`, axes: ["pos", "d_model"] },
+    ]),
+    { name: "logits", axes: ["pos", "d_vocab"] },
+  ];
+  const at = (pin: Selection, perKey = 1) => targets(pinned(pin, ["model:m", "vocab:m"], ["prompt:p", "prompt:q"]), points, perKey);
+  const first = (pin: Selection) => at(pin).flatMap((t, i) => (i === 0 ? t.names.map((name) => editText({ point: name, where: t.where, op: { op: "zero" } })) : []));
+
+  it("of pins name the head, the neuron, the stream or the token, a layer at a time", () => {
+    expect(first({ "layer@model:m": [2], "head@model:m": [3, 1], "pos@prompt:p": [0], "layer@model:other": [1] })).toEqual(["blocks.2.attn.z[pos=0,head=1|3]=zero"]);
+    expect(first({ "layer@model:m": [2], "neuron@model:m": [7, 8, 9, 4] })).toEqual(["blocks.2.mlp.post[neuron=4|7..10]=zero"]);
+    expect(first({ "layer@model:m": [0, 1] })).toEqual(["blocks.0.resid_post=zero", "blocks.1.resid_post=zero"]);
+    expect(first({ "layer@model:m": [1], "d_model@model:m": [5], "pos@prompt:q": [2, 3] })).toEqual(["blocks.1.resid_post[pos=2|3,d_model=5]=zero"]);
+    expect(first({ "head@model:m": [1] })).toEqual(["blocks.*.attn.z[head=1]=zero"]);
+    expect(first({ "d_vocab@vocab:m": [9], "layer@model:m": [1] })).toEqual(["logits[d_vocab=9]=zero"]);
+    expect(first({ "pos@prompt:other": [1] })).toEqual([]);
+  });
+
+  it("are offered at the points that have what is pinned", () => {
+    expect(at({ "layer@model:m": [1], "head@model:m": [0] }).map((t) => t.local)).toEqual(["attn.z", "attn.pattern", "attn.k"]);
+    expect(at({ "layer@model:m": [1], "neuron@model:m": [0] }).map((t) => t.local)).toEqual(["mlp.post"]);
+    expect(at({ "pos@prompt:p": [1] }).map((t) => t.local)).toEqual(["resid_post", "attn.z", "mlp.post", "attn.pattern", "embed", "attn.k", "logits"]);
+  });
+
+  it("of a cell of a pattern mean the pair, and one side of it elsewhere", () => {
+    const cell = { "layer@model:m": [1], "head@model:m": [5], "pos/dst@prompt:p": [4], "pos/src@prompt:p": [2], "pos@prompt:p": [2, 4] };
+    const wheres = Object.fromEntries(at(cell, 3).map((t) => [t.local, t.where]));
+    expect(at(cell)[0]?.local).toBe("attn.pattern");
+    expect(wheres).toEqual({ "attn.pattern": "head=5,dst=4,src=2", "attn.z": "pos=4,head=5", "attn.k": "pos=2,head=1" });
   });
 });
 
@@ -145,6 +193,32 @@ describe("workspaces", () => {
   it("survive JSON", () => {
     const ws = firstWorkspace();
     expect(readWorkspace(JSON.parse(JSON.stringify(ws)))).toEqual(ws);
+  });
+
+  it("of version 1 become version 2: what is shown and how it is drawn is as it was", () => {
+    const old = { version: 1, title: "t", models: [{ id: "a", reference: "zoo:talk" }], prompts: [{ id: "p", text: "x" }], edits: [], views: [{ id: "v", view: "norms", model: "a", prompt: "p", parameters: {}, follow: {}, place: { x: 0, y: 0, w: 6, h: 8 } }] };
+    const { version, views } = readWorkspace(old);
+    expect(version).toBe(2);
+    expect(views[0]).toEqual({ ...old.views[0], show: "after", options: {} });
+  });
+
+  it("keep what is shown and how it is drawn", () => {
+    const ws = firstWorkspace();
+    ws.views[0]!.show = "edits";
+    ws.views[1]!.options = { scale: "own", sign: -1, bos: false };
+    expect(readWorkspace(JSON.parse(JSON.stringify(ws)))).toEqual(ws);
+    expect(readWorkspace(JSON.parse(JSON.stringify(written(ws))))).toEqual(ws);
+    expect((written(ws)["views"] as object[]).map((v) => ["show" in v, "options" in v]).slice(0, 3)).toEqual([[true, false], [false, true], [false, false]]);
+    const odd = { ...ws, views: [{ ...ws.views[0], show: "sideways", options: [1] }] };
+    expect(readWorkspace(odd).views[0]).toMatchObject({ show: "after", options: {} });
+  });
+
+  it("go on from what a network wrote, as text or as ids", () => {
+    const output = { text: " the end", ids: { dims: ["pos"], shape: [2], data: [7, 8] } };
+    expect(continued({ id: "p", text: "This is" }, output)).toEqual({ text: "This is the end" });
+    expect(continued({ id: "p", tokens: [1, 2] }, output)).toEqual({ tokens: [1, 2, 7, 8] });
+    expect(continued({ id: "p", text: "x" }, { ids: [] })).toBe(null);
+    expect(continued({ id: "p", tokens: [1] }, { text: "x" })).toBe(null);
   });
 
   it("of other versions are refused, odd ones mended", () => {
@@ -159,6 +233,120 @@ describe("workspaces", () => {
   });
 });
 
+describe("views of outside programs", () => {
+  const info = (outside: boolean) => ({ outside }) as ViewInfo;
+
+  it("wait until that very program was allowed", () => {
+    const view = { ...firstWorkspace().views[0]!, id: "v1", view: "words" };
+    expect(waits(info(true), view, {})).toBe(true);
+    expect(waits(info(true), view, { v1: "pellucid-view-words" })).toBe(false);
+    // A workspace that gives the id to another program has gained nothing.
+    expect(waits(info(true), view, { v1: "pellucid-view-other" })).toBe(true);
+    expect(waits(info(false), view, {})).toBe(false);
+    expect(readAllowed({ v1: "pellucid-view-words", v2: 1 })).toEqual({ v1: "pellucid-view-words" });
+    expect(readAllowed(null)).toEqual({});
+  });
+
+  it("are asked about again when the file asks them something else", () => {
+    const [before, now] = [firstWorkspace(), firstWorkspace()];
+    const allowed = { v1: "pellucid-view-next_tokens", v9: "pellucid-view-gone" };
+    expect(stillAllowed(allowed, before, now)).toEqual({ v1: "pellucid-view-next_tokens" });
+    now.views[0]!.parameters = { path: "/" };
+    expect(stillAllowed(allowed, before, now)).toEqual({});
+    expect(stillAllowed(allowed, before, { ...firstWorkspace(), models: [{ id: "a", reference: "elsewhere" }] })).toEqual({});
+  });
+});
+
+describe("the stream of events", () => {
+  let source: { onopen?: () => void; onerror?: () => void; readyState: number };
+  let jobs: () => Job[] | number;
+  const job = (id: number, key: string, state: Job["state"] = "running"): Job => ({ id, key, state, done: 0, of: 0, text: "", error: null });
+
+  beforeEach(() => {
+    vi.useFakeTimers();
+    class Source {
+      readyState = 0;
+      addEventListener() {}
+      constructor() {
+        source = this;
+      }
+    }
+    vi.stubGlobal("EventSource", Object.assign(Source, { CLOSED: 2 }));
+    vi.stubGlobal("fetch", async () => {
+      const found = jobs();
+      return typeof found === "number" ? new Response("{}", { status: found }) : Response.json(found);
+    });
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+    vi.unstubAllGlobals();
+  });
+
+  const restart = async () => {
+    source.onerror?.();
+    source.onopen?.();
+    await vi.advanceTimersByTimeAsync(0);
+  };
+
+  it("tells jobs apart that have one number before and after a restart", () => {
+    const stream = new Stream();
+    const heard: (string | undefined)[] = [];
+    stream.listen(job(1, "a"), (now) => heard.push(now?.state));
+    stream.tell(job(1, "b", "done"));
+    stream.tell(job(1, "a", "done"));
+    expect(heard).toEqual(["running", "done"]);
+    // What came before somebody listened is not lost.
+    stream.listen(job(1, "b"), (now) => heard.push(now?.key));
+    expect(heard.at(-1)).toBe("b");
+  });
+
+  it("says which jobs ended with the program, and how the others stand", async () => {
+    const stream = new Stream();
+    stream.start();
+    source.onopen?.();
+    const heard: unknown[] = [];
+    stream.listen(job(1, "gone"), (now) => heard.push(now && now.state));
+    stream.listen(job(2, "kept"), (now) => heard.push(now && now.state));
+    jobs = () => [job(1, "other"), job(2, "kept", "done")];
+    await restart();
+    expect(heard).toEqual(["running", "running", "done", null]);
+    expect(stream.online).toBe(true);
+  });
+
+  it("waits for the program and asks again, and only for that", async () => {
+    const stream = new Stream();
+    stream.start();
+    source.onerror?.();
+    const away = vi.fn();
+    let there = false;
+    jobs = () => (there ? [job(1, "a")] : 401);
+    const found = stream.through(() => api.jobs(), away);
+    await vi.advanceTimersByTimeAsync(5000);
+    expect(away).toHaveBeenCalledTimes(1);
+    there = true;
+    source.onopen?.();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(await found).toHaveLength(1);
+    await expect(stream.through(() => Promise.reject(new Error("no such head")))).rejects.toThrow("no such head");
+  });
+
+  it("that is refused says so until it is let in again", async () => {
+    const stream = new Stream();
+    stream.start();
+    const first = source;
+    jobs = () => 401;
+    source.readyState = 2;
+    source.onerror?.();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(stream.refused).toMatch(/address/);
+    await vi.advanceTimersByTimeAsync(3000);
+    expect(source).not.toBe(first);
+    jobs = () => [];
+    source.onopen?.();
+    expect([stream.refused, stream.online]).toEqual([null, true]);
+  });
+});
+
 describe("words", () => {
   it("finds by name first, then by help", () => {
     const of = (name: string, help: string, why: string | null = null) => ({ name, group: "", help, more: "", why });
@@ -166,6 +354,12 @@ describe("words", () => {
     expect(rank(all, "stream").map((x) => x.name)).toEqual(["stream map", "norms", "logit lens"]);
     expect(rank(all, "lens reads").map((x) => x.name)).toEqual(["logit lens"]);
     expect(rank(all, "nothing")).toEqual([]);
+  });
+
+  it("says what is pinned", () => {
+    expect(told({ "layer@model:m": [1], "pos@prompt:p": [1, 2], "pos/dst@prompt:p": [2], "pos/src@prompt:p": [1] })).toBe("layer 1, dst 2, src 1");
+    expect(told({ "pos@p": [0, 1, 2, 3, 4, 5, 6, 7], "head@m": [] })).toBe("pos 0 1 2 3 4 5 … (8)");
+    expect(told(null)).toBe("");
   });
 
   it("names prompts by their ids and tokens for ears", () => {

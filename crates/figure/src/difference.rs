@@ -93,7 +93,7 @@ fn tokens(a: &Tokens, b: &Tokens) -> Option<Tokens> {
     let values = subtract(&a.values, &b.values)?;
     let mut to = b.tokens.data().iter();
     let tokens = a.tokens.map(|from| to.next().map_or_else(String::new, |to| from_to(from, to)));
-    (a.tokens.same_axes(&b.tokens) && !values.is_empty()).then(|| Tokens {
+    (a.tokens.same_axes(&b.tokens) && a.series == b.series && !values.is_empty()).then(|| Tokens {
         tokens,
         values,
         details: Vec::new(),

@@ -49,6 +49,11 @@ impl Guide {
         self
     }
 
+    /// Whether it says nothing.
+    pub(crate) fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// The name of a place: its tick, else its index.
     pub fn name(&self, place: usize) -> String {
         match self.ticks.get(place) {

@@ -94,7 +94,12 @@ fn heatmap() -> impl Strategy<Value = Figure> {
 fn tokens() -> impl Strategy<Value = Figure> {
     let words = || prop::collection::vec(word(), 0..6);
     (words(), prop::collection::vec(value(), 0..6), words(), colour()).prop_map(|(tokens, values, details, colour)| {
-        Tokens::new(tokens).values(values).details(details).colour(colour).into()
+        let series = Array::matrix(Dim::Neuron, Dim::Pos, 2, values.len() / 2, values[..values.len() / 2 * 2].to_vec());
+        let figure = Tokens::new(tokens).values(values).details(details).colour(colour);
+        match series {
+            Ok(series) if figure.tokens.len() % 2 == 0 => figure.values_of(Guide::new("neuron"), series).into(),
+            _ => figure.into(),
+        }
     })
 }
 

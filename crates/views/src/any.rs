@@ -8,7 +8,7 @@ use schemars::Schema;
 use serde_json::{Map, Value};
 
 use crate::compare::two::{self, Two};
-use crate::{Cx, Error, Result, View, Why};
+use crate::{Cx, Error, Outside, Result, View, Why};
 
 /// A view by its functions alone, so that all of them fit in one list.
 #[derive(Clone, Copy)]
@@ -21,6 +21,18 @@ pub struct AnyView {
     pub revision: u32,
     /// Whether it asks a network, rather than the tensors of a file alone.
     pub needs_network: bool,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Ours(Ours),
+    Outside(&'static dyn Outside),
+}
+
+/// The functions of a [`View`].
+#[derive(Clone, Copy)]
+struct Ours {
     schema: fn() -> Schema,
     output_schema: fn() -> Schema,
     example: fn() -> Result<Value, serde_json::Error>,
@@ -57,22 +69,43 @@ impl AnyView {
             name,
             revision: V::REVISION,
             needs_network: V::NEEDS_NETWORK,
-            schema: || schemars::schema_for!(V),
-            output_schema: || schemars::schema_for!(V::Output),
-            example: || serde_json::to_value(V::example()),
-            fits: V::fits,
-            run: run::<V>,
+            kind: Kind::Ours(Ours {
+                schema: || schemars::schema_for!(V),
+                output_schema: || schemars::schema_for!(V::Output),
+                example: || serde_json::to_value(V::example()),
+                fits: V::fits,
+                run: run::<V>,
+            }),
+        }
+    }
+
+    /// A program of the user's.
+    pub fn outside(name: &'static str, revision: u32, program: &'static dyn Outside) -> Self {
+        Self { shelf: "outside", name, revision, needs_network: true, kind: Kind::Outside(program) }
+    }
+
+    /// The program behind it, where it is one of the user's.
+    pub fn program(&self) -> Option<&'static dyn Outside> {
+        match self.kind {
+            Kind::Ours(_) => None,
+            Kind::Outside(program) => Some(program),
         }
     }
 
     /// The JSON schema of its parameters, with doc comments as descriptions.
     pub fn schema(&self) -> Schema {
-        (self.schema)()
+        match self.kind {
+            Kind::Ours(ours) => (ours.schema)(),
+            Kind::Outside(program) => program.schema(),
+        }
     }
 
     /// The JSON schema of its output.
     pub fn output_schema(&self) -> Schema {
-        (self.output_schema)()
+        match self.kind {
+            Kind::Ours(ours) => (ours.output_schema)(),
+            Kind::Outside(program) => program.output_schema(),
+        }
     }
 
     /// Its doc comment.
@@ -83,7 +116,10 @@ impl AnyView {
 
     /// Parameters that any model that fits can answer.
     pub fn example(&self) -> Result<Value, serde_json::Error> {
-        (self.example)()
+        match self.kind {
+            Kind::Ours(ours) => (ours.example)(),
+            Kind::Outside(program) => Ok(program.example()),
+        }
     }
 
     /// The name of the parameter that is the prompt, if it is asked about one.
@@ -99,7 +135,10 @@ impl AnyView {
 
     /// Whether a model has what it needs.
     pub fn fits(&self, spec: &Spec) -> Result<(), Why> {
-        (self.fits)(spec)
+        match self.kind {
+            Kind::Ours(ours) => (ours.fits)(spec),
+            Kind::Outside(program) => program.fits(spec),
+        }
     }
 
     /// Asks twice, with parameters as JSON: as they are, and of another prompt or model. See [`Two`].
@@ -112,7 +151,11 @@ impl AnyView {
         if self.needs_network {
             self.fits(cx.model()?.spec()).map_err(|why| Error::Unfit { view: self.name, why })?;
         }
-        (self.run)(parameters, cx).map_err(|error| match error {
+        let answer = match self.kind {
+            Kind::Ours(ours) => (ours.run)(parameters, cx),
+            Kind::Outside(program) => program.run(parameters, cx),
+        };
+        answer.map_err(|error| match error {
             Error::Parameters { why, .. } => Error::Parameters { view: self.name, why },
             error => error,
         })

@@ -37,6 +37,14 @@ pub enum Error {
     /// A network that could not be opened.
     #[error("{0}")]
     Model(String),
+    /// A program of the user's that did not answer.
+    #[error("`{program}` {why}")]
+    Program {
+        /// Its file name.
+        program: String,
+        /// What it did instead.
+        why: String,
+    },
     /// A text for a model that has no tokenizer.
     #[error("the model has no tokenizer, so it cannot read text: give token ids instead (--tokens 3,5,113)")]
     NoTokenizer,

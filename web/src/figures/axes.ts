@@ -3,7 +3,7 @@ import { category, hex, lut } from "./colour";
 import { grouped, visible } from "./numbers";
 import { fit, measure, type Pen } from "./pen";
 import { ticks, type Scale, type Tick } from "./scale";
-import type { ColourScale } from "./types";
+import type { Shading } from "./shading";
 
 export interface Frame {
   x: number;
@@ -73,41 +73,76 @@ export function keys(pen: Pen | null, names: string[], x: number, y: number, wid
 
 export const LEGEND = 78;
 
-/** A standing colour bar with its limits, and how many values are no numbers. */
-export function colourBar(pen: Pen, scale: ColourScale, [low, high]: [number, number], x: number, y: number, height: number, missing = 0): void {
+/** What a legend says below its bar. */
+function legendNotes(shading: Shading, own: boolean): string[] {
+  const notes: string[] = [];
+  if (own) notes.push("of each panel");
+  if (shading.outside && !own) notes.push(`${grouped(shading.outside)} outside`);
+  if (shading.manner.spread === "arcsinh") notes.push("arcsinh");
+  return notes;
+}
+
+/** The room that a legend takes below its bar. */
+export function legendFoot(shading: Shading, own = false): number {
+  const notes = legendNotes(shading, own).length;
+  return (notes ? notes * 15 + 8 : 0) + (shading.missing ? 26 : 0);
+}
+
+// The limits themselves are always told.
+const limitName = (value: number) => (Math.abs(value) >= 1e5 || (value !== 0 && Math.abs(value) < 1e-3) ? value.toExponential(1) : String(Number(value.toPrecision(3)))).replace("-", "−");
+
+export interface Bar {
+  x: number;
+  y: number;
+  height: number;
+  label?: string;
+  /** In place of the limits, where they differ from panel to panel. */
+  names?: [low: string, high: string];
+}
+
+/** A standing colour bar with its limits, and how many values are beyond them or no numbers. */
+export function colourBar(pen: Pen, shading: Shading, { x, y, height, label, names }: Bar): void {
   const { theme } = pen;
-  const table = lut(scale.map, theme.dark);
+  const table = lut(shading.map, theme.dark);
+  const [low, high] = shading.limits;
+  const [first, last] = [shading.step(low), shading.step(high)];
   const rows = 128;
   const data = new Uint8ClampedArray(rows * 4);
-  const steps = table.length / 4;
   for (let i = 0; i < rows; i++) {
-    const from = Math.round(((rows - 1 - i) / (rows - 1)) * (steps - 1)) * 4;
+    const from = Math.round(first + ((rows - 1 - i) / (rows - 1)) * (last - first)) * 4;
     data.set(table.subarray(from, from + 4), i * 4);
   }
   pen.image(x, y, 12, height, { width: 1, height: rows, data });
   pen.rect(x + 0.5, y + 0.5, 11, height - 1, null, theme.rule, 0.75);
-  const at = (value: number) => y + height - ((value - low) / (high - low)) * height;
-  const list = ticks(low, high, Math.max(2, Math.min(5, height / 26)));
-  // The limits themselves are always told.
-  const name = (value: number) => (Math.abs(value) >= 1e5 || (value !== 0 && Math.abs(value) < 1e-3) ? value.toExponential(1) : String(Number(value.toPrecision(3)))).replace("-", "−");
   const marks = [
-    { value: high, name: name(high), y: y + 4 },
-    { value: low, name: name(low), y: y + height },
-    ...list.map((tick) => ({ ...tick, y: at(tick.value) + 4 })),
+    { name: names?.[1] ?? limitName(high), y: y + 4 },
+    { name: names?.[0] ?? limitName(low), y: y + height },
   ];
+  if (!names) {
+    const about = Math.max(2, Math.min(5, height / 26));
+    const list = ticks(low, high, about);
+    // Where small values have more room than large ones, they also have ticks.
+    if (shading.manner.spread === "arcsinh") list.push(...ticks(low / 8, high / 8, about));
+    marks.push(...list.map((tick) => ({ name: tick.name, y: y + height * (1 - shading.along(tick.value)) + 4 })));
+  }
   const taken: number[] = [];
   for (const mark of marks) {
     if (taken.some((other) => Math.abs(other - mark.y) < 13)) continue;
     taken.push(mark.y);
     pen.text(x + 17, mark.y, mark.name, { size: 11, fill: theme.muted });
   }
-  if (scale.label) {
+  if (label) {
     const widest = Math.max(...marks.map((mark) => measure(mark.name, SMALL)));
-    pen.text(x + 17 + widest + 7, y + height / 2, fit(scale.label, Math.max(height + 20, 90), SMALL), { ...SMALL, anchor: "middle", turn: 1 });
+    pen.text(x + 17 + widest + 7, y + height / 2, fit(label, Math.max(height + 20, 90), SMALL), { ...SMALL, anchor: "middle", turn: 1 });
   }
-  if (missing) {
-    pen.rect(x, y + height + 12, 12, 12, theme.panel, theme.rule, 0.75);
-    pen.hatch(x, y + height + 12, 12, 12);
-    pen.text(x + 17, y + height + 22, `NaN ×${grouped(missing)}`, { size: 11, fill: theme.muted });
+  let foot = y + height + 18;
+  for (const note of legendNotes(shading, !!names)) {
+    pen.text(x, foot, note, { size: 11, fill: theme.muted });
+    foot += 15;
+  }
+  if (shading.missing) {
+    pen.rect(x, foot - 6, 12, 12, theme.panel, theme.rule, 0.75);
+    pen.hatch(x, foot - 6, 12, 12);
+    pen.text(x + 17, foot + 4, `NaN ×${grouped(shading.missing)}`, { size: 11, fill: theme.muted });
   }
 }

@@ -1,13 +1,16 @@
 // Named bars from zero, lying, so that names read.
 import { keys } from "./axes";
+import { match } from "./bus";
 import { category, hex } from "./colour";
-import { axisKey, fixedPlace, indexAt, linked, nameAt, type Place } from "./link";
+import { axisKey, fixedPlace, indexAt, linked, nameAt, placesIn, type Place } from "./link";
+import { letter, looks, outline } from "./looks";
 import { exact, extent, numbers, product, short, toNumber, visible, visibleToken, type Numbers } from "./numbers";
 import type { Context } from "./part";
 import { fit, measure, type Pen } from "./pen";
 import type { Box, Plot } from "./plot";
 import { scale, type Scale } from "./scale";
 import { longSheet, type Sheet } from "./sheet";
+import { sieve } from "./sieve";
 import type { Bars, Guide } from "./types";
 
 const NAME = { size: 11.5 };
@@ -81,6 +84,8 @@ export class BarsPlot implements Plot {
       pen.line([x, this.top - 2, x, bottom], theme.grid);
       pen.text(x, bottom + 14, tick.name, { size: 11, anchor: "middle", fill: theme.muted });
     }
+    const axes = [this.seriesKey ? { key: this.seriesKey, size: this.series, guide: this.f.series } : null, this.barKey ? { key: this.barKey, size: this.bars, guide: this.f.bars } : null];
+    const passes = sieve(this.cx.bus.filters, this.cx.id, this.always, axes);
     for (let bar = 0; bar < this.bars; bar++) {
       const y = this.top + bar * this.step1 + (this.step1 - (this.series > 1 ? 8 : 5)) / 2 + 4;
       if (this.step1 >= 12 || bar % Math.ceil(12 / this.step1) === 0) {
@@ -90,7 +95,7 @@ export class BarsPlot implements Plot {
         const mark = s * this.bars + bar;
         const [x, top, w, h] = this.box(mark);
         const value = this.values[mark];
-        pen.alpha(this.cx.bus.passes(this.place(mark), this.cx.id) ? 1 : 0.2);
+        pen.alpha(passes === null || (passes !== "none" && passes(s, bar)) ? 1 : 0.2);
         if (Number.isNaN(value)) pen.hatch(this.s.at(0), top, 24, h);
         else pen.rect(x, top, w, h, hex(category(this.series > 1 ? s : value < 0 && this.s.low < 0 ? 1 : 0, theme.dark)), undefined, 1, Math.min(2, w / 2));
         if (this.written) {
@@ -128,12 +133,20 @@ export class BarsPlot implements Plot {
     return place;
   }
   overlay(pen: Pen): void {
-    for (const [channel, colour, width] of [["pin", pen.theme.pin, 2], ["hover", pen.theme.hover, 1.5]] as const) {
-      for (let mark = 0; mark < this.marks; mark++) {
-        if (!this.cx.bus.matches(this.place(mark), channel)) continue;
-        const [x, y, w, h] = this.box(mark);
-        pen.rect(x - 1, y - 1, w + 2, h + 2, null, pen.theme.page, width + 2, 2);
-        pen.rect(x - 1, y - 1, w + 2, h + 2, null, colour, width, 2);
+    for (const look of looks(this.cx.bus, pen.theme)) {
+      const always = match(this.always, look.sel);
+      if (always === false) continue;
+      const bars = this.barKey ? placesIn(look.sel, this.barKey, this.bars, this.f.bars) : null;
+      const series = this.seriesKey ? placesIn(look.sel, this.seriesKey, this.series, this.f.series) : null;
+      if (!bars && !series && !always) continue;
+      let named = false;
+      for (const s of series ?? Array.from({ length: this.series }, (_, i) => i)) {
+        for (const bar of bars ?? Array.from({ length: this.bars }, (_, i) => i)) {
+          const [x, y, w, h] = this.box(s * this.bars + bar);
+          outline(pen, [x - 1, y - 1, w + 2, h + 2], look, look.dash ? 0 : 2);
+          if (!named) letter(pen, x + 3, y + 12, look);
+          named = true;
+        }
       }
     }
   }

@@ -1,7 +1,10 @@
 // Linked selection. Free of any framework and of the page, so that it can be tested by itself.
+import { lookup, ordered, sameIndices, type Indices } from "./indices";
 
 /** "dim@space" to indices; also "dim/dst@space" and "dim/src@space" where a mark has two places along one dim. */
 export type Selection = Record<string, number[]>;
+/** A selection that may be large. */
+export type Brush = Record<string, Indices>;
 export type Channel = "hover" | "pin" | "filter" | "compare";
 export type PinMode = "replace" | "add" | "extend";
 
@@ -20,7 +23,7 @@ export interface SavedSelection {
 export interface Bus {
   readonly hover: Selection | null;
   readonly pin: Selection;
-  readonly filters: ReadonlyMap<string, Selection>;
+  readonly filters: ReadonlyMap<string, Brush>;
   readonly compare: [Selection | null, Selection | null];
   readonly frozen: boolean;
   setHover(sel: Selection | null, source: string): void;
@@ -29,7 +32,7 @@ export interface Bus {
   /** The same selection again unpins it. */
   togglePin(sel: Selection, source: string, mode?: PinMode): void;
   /** A brush. The source itself is not filtered by it. */
-  setFilter(sel: Selection | null, source: string): void;
+  setFilter(sel: Brush | null, source: string): void;
   setCompare(slot: 0 | 1, sel: Selection | null, source: string): void;
   /** Unwinds one level: hover, the newest filter, pins, the comparison. False where nothing is left. */
   escape(): boolean;
@@ -43,15 +46,6 @@ export interface Bus {
   subscribe(fn: (changes: Change[]) => void): () => void;
 }
 
-const lookups = new WeakMap<readonly number[], Set<number>>();
-
-/** Indices as a set; arrays of a selection are never changed in place. */
-export function lookup(indices: readonly number[]): Set<number> {
-  let set = lookups.get(indices);
-  if (!set) lookups.set(indices, (set = new Set(indices)));
-  return set;
-}
-
 /** "pos/dst@space" to "pos@space", else nothing. */
 export function withoutRole(key: string): string | null {
   const slash = key.indexOf("/");
@@ -60,7 +54,7 @@ export function withoutRole(key: string): string | null {
 }
 
 /** Whether a mark matches a selection; null where they share no dim. */
-export function match(at: Record<string, number>, sel: Selection): boolean | null {
+export function match(at: Record<string, number>, sel: Brush): boolean | null {
   let shares = false;
   // Of two places along one dim, either may match a selection that does not tell them apart.
   let either: Map<string, boolean> | null = null;
@@ -84,28 +78,24 @@ export function match(at: Record<string, number>, sel: Selection): boolean | nul
   return shares ? true : null;
 }
 
-export function isEmpty(sel: Selection | null): boolean {
+export function isEmpty(sel: Brush | null): boolean {
   return !sel || Object.values(sel).every((indices) => indices.length === 0);
 }
 
-function tidy(sel: Selection): Selection {
-  const out: Selection = {};
+function tidy<T extends Brush>(sel: T): T {
+  const out: Brush = {};
   for (const key of Object.keys(sel).sort()) {
-    const indices = [...new Set(sel[key])].sort((a, b) => a - b);
+    const indices = ordered(sel[key]);
     if (indices.length) out[key] = indices;
   }
-  return out;
+  return out as T;
 }
 
-export function equal(a: Selection | null, b: Selection | null): boolean {
+export function equal(a: Brush | null, b: Brush | null): boolean {
   if (a === b) return true;
   if (!a || !b) return false;
   const keys = Object.keys(a);
-  if (keys.length !== Object.keys(b).length) return false;
-  return keys.every((key) => {
-    const [p, q] = [a[key], b[key]];
-    return p === q || (!!q && p.length === q.length && p.every((index, i) => index === q[i]));
-  });
+  return keys.length === Object.keys(b).length && keys.every((key) => key in b && sameIndices(a[key], b[key]));
 }
 
 function includes(whole: Selection, part: Selection): boolean {
@@ -135,7 +125,7 @@ export function createBus(schedule: (fn: () => void) => void = nextFrame): Bus {
   let hover: Selection | null = null;
   let pin: Selection = {};
   // The newest filter is last.
-  const filters = new Map<string, Selection>();
+  const filters = new Map<string, Brush>();
   let compare: [Selection | null, Selection | null] = [null, null];
   // Where a range of pins starts.
   let anchor: Selection = {};
@@ -197,7 +187,7 @@ export function createBus(schedule: (fn: () => void) => void = nextFrame): Bus {
         const remove = includes(pin, given);
         for (const [key, indices] of Object.entries(given)) {
           const old = pin[key] ?? [];
-          next[key] = remove ? old.filter((index) => !indices.includes(index)) : [...old, ...indices];
+          next[key] = remove ? old.filter((index) => !lookup(indices).has(index)) : [...old, ...indices];
         }
         pin = tidy(next);
         anchor = given;
@@ -222,7 +212,7 @@ export function createBus(schedule: (fn: () => void) => void = nextFrame): Bus {
         filters.delete(source);
       } else {
         // A brush over nothing is kept as given: it excludes every mark that shares its dim.
-        const kept: Selection = { ...next };
+        const kept: Brush = { ...next };
         for (const key of Object.keys(sel)) kept[key] ??= [];
         if (equal(kept, old)) return;
         filters.delete(source);
@@ -263,7 +253,7 @@ export function createBus(schedule: (fn: () => void) => void = nextFrame): Bus {
     },
     state() {
       const saved: SavedSelection = { pin: structuredClone(pin), filters: {} };
-      for (const [source, sel] of filters) saved.filters[source] = structuredClone(sel);
+      for (const [source, sel] of filters) saved.filters[source] = Object.fromEntries(Object.entries(sel).map(([key, indices]) => [key, [...indices]]));
       if (compare[0] || compare[1]) saved.compare = structuredClone(compare);
       return saved;
     },

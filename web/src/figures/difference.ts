@@ -55,6 +55,8 @@ export function difference(a: Figure, b: Figure): Figure | null {
   const title = a.title ? `${a.title}: change` : "change";
   if ((a.kind === "heatmap" && b.kind === "heatmap") || (a.kind === "tokens" && b.kind === "tokens")) {
     if (!same(a.values, b.values) || numbers(a.values).length === 0) return null;
+    // The largest of a block in each say nothing about how its cells differ.
+    if (a.values.whole || b.values.whole) return null;
     const values = { ...b.values, ref: undefined, data: minus(numbers(a.values), numbers(b.values)) };
     const colour: ColourScale = { map: "diverging", label: label(b.colour.label) };
     const from = (p: string, q: string) => (p === q ? p : `${p} → ${q}`);

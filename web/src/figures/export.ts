@@ -1,6 +1,8 @@
 // Pictures to keep: light, with the words around the figure.
 import { visible } from "./numbers";
-import { CanvasPen, LIGHT, SvgPen, wrap, type Picture } from "./pen";
+import { CanvasPen } from "./canvas";
+import { LIGHT, wrap, type Picture } from "./pen";
+import { SvgPen } from "./svg";
 import type { About } from "./types";
 
 /** A figure's picture under its title and above its caption, notes and provenance. */

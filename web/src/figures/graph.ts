@@ -1,6 +1,7 @@
 // A directed graph in ranks: edges and nodes on the base canvas, what is lit on the overlay.
 import { at as colourAt, ends, hex, ink } from "./colour";
 import { fixedPlace, type Place } from "./link";
+import { isIn, letter, looks, outline } from "./looks";
 import { exact, grouped, short, toNumber, visible } from "./numbers";
 import type { Context } from "./part";
 import { fit, measure, type Pen } from "./pen";
@@ -27,7 +28,11 @@ export class GraphPlot implements Plot {
   ) {
     this.ranks = ranks(f);
     const always = fixedPlace(f.at, (dim) => cx.space(dim));
-    this.places = f.nodes.map((node) => ({ ...always, ...fixedPlace(node.at, (dim) => cx.space(dim)) }));
+    this.places = f.nodes.map((node, i) => {
+      const place = { ...always, ...fixedPlace(node.at, (dim) => cx.space(dim)) };
+      // A node that is nowhere in the network is only itself, here.
+      return Object.keys(place).length ? place : { [`node@${cx.id}`]: i };
+    });
     this.weights = f.edges.map((edge) => toNumber(edge.weight));
     this.largest = Math.max(Number.MIN_VALUE, ...this.weights.filter(Number.isFinite).map(Math.abs));
     this.values = f.nodes.map((node) => toNumber(node.value));
@@ -88,7 +93,7 @@ export class GraphPlot implements Plot {
     pen.rect(x, y, w, h, ground ? hex(ground) : theme.panel, outline ?? theme.rule, width, Math.min(5, h / 2));
     if (h > 10) {
       const words = fit(visible(this.f.nodes[i].label), w - 10, LABEL);
-      pen.text(x + w / 2, y + h / 2 + 4, words, { ...LABEL, anchor: "middle", fill: ground ? hex(ink(ground)) : theme.ink });
+      pen.text(x + w / 2, y + h / 2 + 4, words, { ...LABEL, within: w - 6, anchor: "middle", fill: ground ? hex(ink(ground)) : theme.ink });
     }
   }
   draw(pen: Pen): void {
@@ -133,30 +138,30 @@ export class GraphPlot implements Plot {
     return { head: visible(node.label), lines };
   }
   place(mark: number): Place {
-    // A node that is nowhere in the network is only itself, here.
-    const place = this.places[mark];
-    return Object.keys(place).length ? place : { [`node@${this.cx.id}`]: mark };
+    return this.places[mark];
   }
   overlay(pen: Pen): void {
-    const { bus } = this.cx;
-    const pinned: number[] = [];
-    const hovered: number[] = [];
-    for (let i = 0; i < this.marks; i++) {
-      const place = this.place(i);
-      if (bus.matches(place, "pin")) pinned.push(i);
-      if (bus.hover && bus.matches(place, "hover")) hovered.push(i);
+    const marked = looks(this.cx.bus, pen.theme).map((look) => ({ look, nodes: this.places.flatMap((place, i) => (isIn(place, look) ? [i] : [])) }));
+    const lit = marked.filter(({ look }) => look.channel !== "compare").flatMap(({ nodes }) => nodes);
+    if (lit.length) {
+      pen.alpha(0.72);
+      pen.rect(0, 0, 1e5, 1e5, pen.theme.page);
+      pen.alpha(1);
+      const bright = new Set(lit);
+      const edges = new Set(lit.flatMap((i) => this.touching[i]));
+      for (const i of edges) this.edge(pen, i, true);
+      const near = new Set([...edges].flatMap((i) => [this.f.edges[i].from, this.f.edges[i].to]));
+      for (const i of near) if (this.boxes[i] && !bright.has(i)) this.node(pen, i);
     }
-    if (!pinned.length && !hovered.length) return;
-    const bright = new Set([...pinned, ...hovered]);
-    pen.alpha(0.72);
-    pen.rect(0, 0, 1e5, 1e5, pen.theme.page);
-    pen.alpha(1);
-    const edges = new Set([...bright].flatMap((i) => this.touching[i]));
-    for (const i of edges) this.edge(pen, i, true);
-    const near = new Set([...edges].flatMap((i) => [this.f.edges[i].from, this.f.edges[i].to]));
-    for (const i of near) if (this.boxes[i] && !bright.has(i)) this.node(pen, i);
-    for (const i of hovered) this.node(pen, i, pen.theme.hover, 2);
-    for (const i of pinned) this.node(pen, i, pen.theme.pin, 2);
+    for (const { look, nodes } of marked) {
+      for (const i of nodes) {
+        if (look.channel === "compare") {
+          const [x, y, w, h] = this.boxes[i];
+          outline(pen, [x - 2, y - 2, w + 4, h + 4], look);
+          letter(pen, x, y, look);
+        } else this.node(pen, i, look.colour, 2);
+      }
+    }
   }
   summary(): string {
     return `Graph of ${grouped(this.marks)} nodes and ${grouped(this.f.edges.length)} edges${this.f.weight_label ? `, weight: ${this.f.weight_label}` : ""}`;

@@ -1,13 +1,17 @@
 // Rows on a page, only those in sight laid out: for tables, and for any figure shown as one.
+import { match, type Change } from "./bus";
 import { at as colourAt, hex, ink } from "./colour";
 import { selectionOf } from "./link";
 import { grouped, visible } from "./numbers";
 import { make, pinMode, type Context } from "./part";
 import { measure, type Theme } from "./pen";
 import type { Sheet } from "./sheet";
+import { passing } from "./sieve";
 import type { ColourMap } from "./types";
 
 const ROW = 24;
+/** Indices beyond this are asked for one by one. */
+const MOST_PLACES = 1 << 24;
 const MOST_HEIGHT = 29 + 16 * ROW;
 
 export interface Shade {
@@ -18,7 +22,7 @@ export interface Shade {
 
 export interface Grid {
   element: HTMLElement;
-  changed(): void;
+  changed(changes: Change[]): void;
   restyle(theme: Theme): void;
   destroy(): void;
 }
@@ -56,6 +60,7 @@ export function grid(sheet: Sheet, cx: Context, first: Theme, options: GridOptio
   const template = widths.map((w, i) => (i === widths.length - 1 ? `minmax(${Math.ceil(w)}px, max-content)` : `${Math.ceil(w)}px`)).join(" ");
 
   let order: number[] | null = null;
+  let inOrder: number[] | null = null;
   let sort: { column: number; down: boolean } | null = null;
   let focus = -1;
   let rows: number[] = [];
@@ -99,10 +104,22 @@ export function grid(sheet: Sheet, cx: Context, first: Theme, options: GridOptio
     });
     filter();
   }
+  /** The rows that brushes elsewhere let through, or all. */
+  function passingRows(): number[] {
+    const all = order ?? (inOrder ??= Array.from({ length: sheet.rows }, (_, row) => row));
+    if (!sheet.place || ![...cx.bus.filters.keys()].some((source) => source !== cx.id)) return all;
+    const { along, place } = sheet;
+    const index = along?.index;
+    let most = sheet.rows - 1;
+    if (index) for (let row = 0; row < sheet.rows; row++) most = Math.max(most, index(row));
+    if (!along || most > MOST_PLACES) return all.filter((row) => cx.bus.passes(place(row), cx.id));
+    const passes = passing(cx.bus.filters, cx.id, along.fixed, { key: along.key, size: most + 1 }, most + 1);
+    if (!passes) return all;
+    return all.filter((row) => passes[index ? index(row) : row]);
+  }
   function filter() {
-    const all = order ?? Array.from({ length: sheet.rows }, (_, row) => row);
-    const filtered = !!sheet.place && [...cx.bus.filters.keys()].some((source) => source !== cx.id);
-    rows = filtered ? all.filter((row) => cx.bus.passes(sheet.place!(row), cx.id)) : all;
+    rows = passingRows();
+    const filtered = rows.length < sheet.rows;
     count.textContent = filtered ? `${grouped(rows.length)} of ${grouped(sheet.rows)} rows` : sheet.rows > 12 ? `${grouped(sheet.rows)} rows` : "";
     count.hidden = !count.textContent;
     spacer.style.height = `${Math.min(rows.length * ROW, 8e6)}px`;
@@ -126,7 +143,7 @@ export function grid(sheet: Sheet, cx: Context, first: Theme, options: GridOptio
       if (place) {
         if (cx.bus.matches(place, "hover")) el.classList.add("hover");
         if (cx.bus.matches(place, "pin")) el.classList.add("pin");
-        if (cx.bus.matches(place, "compare")) el.classList.add("compare");
+        cx.bus.compare.forEach((sel, slot) => sel && match(place, sel) && el.classList.add(`compare-${"ab"[slot]}`));
       }
       if (line === focus) el.classList.add("focus");
       sheet.headings.forEach((_, column) => {
@@ -194,7 +211,7 @@ export function grid(sheet: Sheet, cx: Context, first: Theme, options: GridOptio
   arrange();
   return {
     element: outer,
-    changed: filter,
+    changed: (changes) => (changes.some(({ channel }) => channel === "filter") ? filter() : fill()),
     restyle(next) {
       theme = next;
       fill();

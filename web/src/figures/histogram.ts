@@ -2,6 +2,7 @@
 import { keys, tickRoom, xAxis, yAxis, type Frame } from "./axes";
 import { category, hex } from "./colour";
 import { axisKey, fixedPlace, indexAt, linked, nameAt, type Place } from "./link";
+import { isIn, letter, looks } from "./looks";
 import { exact, extent, grouped, numbers, product, short, visible, type Numbers } from "./numbers";
 import type { Context } from "./part";
 import type { Pen } from "./pen";
@@ -107,15 +108,17 @@ export class HistogramPlot implements Plot {
     return this.seriesKey ? { ...this.always, [this.seriesKey]: indexAt(this.f.series, Math.floor(mark / this.bins)) } : { ...this.always };
   }
   overlay(pen: Pen): void {
-    for (const [channel, colour, width] of [["pin", pen.theme.pin, 2], ["hover", pen.theme.hover, 1.5]] as const) {
+    if (!this.seriesKey) return;
+    for (const look of looks(this.cx.bus, pen.theme)) {
       for (let s = 0; s < this.series; s++) {
-        if (!this.seriesKey || !this.cx.bus.matches(this.place(s * this.bins), channel)) continue;
+        if (!isIn(this.place(s * this.bins), look)) continue;
         const outline: number[] = [];
         for (let bin = 0; bin < this.bins; bin++) {
           const [x, y, w] = this.box(s * this.bins + bin);
           outline.push(x, y, x + w, y);
         }
-        pen.line(outline, colour, width);
+        pen.line(outline, look.colour, look.width, look.dash);
+        letter(pen, outline[0] + 3, outline[1] + 14, look);
       }
     }
   }

@@ -2,10 +2,12 @@
 import { LEGEND, colourBar } from "./axes";
 import { at as colourAt, ends, MISSING } from "./colour";
 import { axisKey, fixedPlace, linked, type Place } from "./link";
-import { exact, numbers, product, visible, type Numbers } from "./numbers";
+import { isIn, letter, looks, outline } from "./looks";
+import { countMissing, exact, numbers, product, visible, type Numbers } from "./numbers";
 import type { Context } from "./part";
 import { fit, type Pen, type Pixels } from "./pen";
 import type { Box, Plot } from "./plot";
+import { PLAIN, Shading } from "./shading";
 import { longSheet, type Sheet } from "./sheet";
 import type { Images } from "./types";
 
@@ -16,6 +18,7 @@ const NAME = 18;
 export class ImagesPlot implements Plot {
   private readonly values: Numbers;
   private readonly ends: [number, number];
+  private readonly missing: number;
   private readonly first: number[];
   private readonly where: number[][];
   private readonly steps: [number, number, number];
@@ -34,6 +37,7 @@ export class ImagesPlot implements Plot {
   ) {
     this.values = numbers(f.pixels);
     this.ends = ends(f.colour, this.values);
+    this.missing = countMissing(this.values);
     const { dims, shape } = f.pixels;
     const stepOf = (axis: number) => product(shape.slice(axis + 1));
     const [y, x, channel] = ["y", "x", "channel"].map((dim) => dims.indexOf(dim));
@@ -67,7 +71,7 @@ export class ImagesPlot implements Plot {
     const scale = Math.min(wanted, room) / this.w;
     this.scale = scale >= 1 ? Math.floor(scale) : scale;
     const lines = Math.ceil(n / this.per);
-    return { width, height: Math.max(this.coloured ? 0 : 110, lines * (this.h * this.scale + this.name + GAP) + 2) };
+    return { width, height: Math.max(this.coloured ? 0 : this.missing ? 130 : 110, lines * (this.h * this.scale + this.name + GAP) + 2) };
   }
   private get name(): number {
     return this.f.names?.length ? NAME : 0;
@@ -105,13 +109,23 @@ export class ImagesPlot implements Plot {
     this.first.forEach((_, picture) => {
       const [x, y] = this.corner(picture);
       pen.image(x, y, w, h, this.pixels(picture, pen.theme.dark));
+      this.hatches(pen, picture, x, y);
       pen.rect(x - 0.5, y - 0.5, w + 1, h + 1, null, pen.theme.grid);
       const name = this.f.names?.[picture];
       if (name) pen.text(x, y + h + 14, fit(visible(name), w, { size: 11 }), { size: 11, fill: pen.theme.muted });
     });
     if (!this.coloured) {
       const across = Math.min(this.per, this.first.length) * (w + GAP) - GAP;
-      colourBar(pen, this.f.colour, this.ends, across + 17, 8, Math.max(84, Math.min(h, 190)));
+      colourBar(pen, new Shading(this.f.colour.map, this.ends, PLAIN, 0, this.missing), { x: across + 17, y: 8, height: Math.max(84, Math.min(h, 190)), label: this.f.colour.label });
+    }
+  }
+  private hatches(pen: Pen, picture: number, x: number, y: number): void {
+    if (!this.missing || this.scale < 5) return;
+    for (let i = 0; i < this.h * this.w; i++) {
+      const [row, column] = [Math.floor(i / this.w), i % this.w];
+      const from = this.first[picture] + row * this.steps[0] + column * this.steps[1];
+      const missing = this.coloured ? [0, 1, 2].some((c) => Number.isNaN(this.values[from + c * this.steps[2]])) : Number.isNaN(this.values[from]);
+      if (missing) pen.hatch(x + column * this.scale, y + row * this.scale, this.scale, this.scale);
     }
   }
   private split(mark: number): [picture: number, y: number, x: number] {
@@ -158,11 +172,12 @@ export class ImagesPlot implements Plot {
     return this.picturePlace(this.split(mark)[0]);
   }
   overlay(pen: Pen): void {
-    for (const [channel, colour, width] of [["pin", pen.theme.pin, 2.5], ["hover", pen.theme.hover, 2]] as const) {
+    for (const look of looks(this.cx.bus, pen.theme)) {
       this.first.forEach((_, picture) => {
-        if (!this.cx.bus.matches(this.picturePlace(picture), channel)) return;
+        if (!isIn(this.picturePlace(picture), look)) return;
         const [x, y] = this.corner(picture);
-        pen.rect(x - 1, y - 1, this.w * this.scale + 2, this.h * this.scale + 2, null, colour, width);
+        outline(pen, [x - 1, y - 1, this.w * this.scale + 2, this.h * this.scale + 2], look);
+        letter(pen, x + 3, y + 14, look);
       });
     }
   }

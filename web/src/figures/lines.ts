@@ -1,10 +1,12 @@
 // Curves over a common x.
 import { keys, tickRoom, xAxis, yAxis, type Frame } from "./axes";
+import { match } from "./bus";
 import { category, hex } from "./colour";
-import { axisKey, fixedPlace, indexAt, linked, nameAt, type Place } from "./link";
+import { axisKey, fixedPlace, indexAt, linked, nameAt, placesIn, type Place } from "./link";
+import { letter, looks, type Look } from "./looks";
 import { exact, extent, numbers, product, short, toNumber, visible, visibleToken, type Numbers } from "./numbers";
 import type { Context } from "./part";
-import { measure, type Pen } from "./pen";
+import type { Pen } from "./pen";
 import type { Box, Plot } from "./plot";
 import { scale, type Scale } from "./scale";
 import { longSheet, type Sheet } from "./sheet";
@@ -168,27 +170,12 @@ export class LinesPlot implements Plot {
   }
   overlay(pen: Pen): void {
     const { bus, id } = this.cx;
-    for (const [channel, sel, colour] of [
-      ["pin", bus.pin, pen.theme.pin],
-      ["hover", bus.hover, pen.theme.hover],
-    ] as const) {
-      if (!sel || Object.keys(sel).length === 0) continue;
-      for (let s = 0; s < this.series; s++) {
-        const whole = this.seriesKey && !(this.xKey && this.xKey in sel) && bus.matches(this.seriesPlace(s), channel);
-        if (whole) {
-          pen.line(this.path(s), pen.theme.page, 6);
-          this.curve(pen, s, 3.25);
-        }
-      }
-      if (!this.xKey || !(this.xKey in sel)) continue;
-      const seen = new Set<number>();
-      for (let mark = 0; mark < this.marks; mark++) {
-        if (!bus.matches(this.place(mark), channel)) continue;
-        const [x, y] = this.point(mark);
-        if (!seen.has(x)) pen.line([x, this.frame.y, x, this.frame.y + this.frame.h], colour, channel === "pin" ? 1.5 : 1, channel === "pin" ? undefined : [3, 3]);
-        seen.add(x);
-        if (!Number.isNaN(y)) pen.circle(x, y, channel === "pin" ? 4.5 : 4, hex(category(Math.floor(mark / this.places), pen.theme.dark)), pen.theme.page, 1.5);
-      }
+    for (const look of looks(bus, pen.theme)) {
+      if (match(this.always, look.sel) === false) continue;
+      const inSeries = this.seriesKey ? placesIn(look.sel, this.seriesKey, this.series, this.f.series) : null;
+      const inPlaces = this.xKey ? placesIn(look.sel, this.xKey, this.places, this.f.x_axis) : null;
+      if (inPlaces) this.markPlaces(pen, look, inPlaces, inSeries ?? Array.from({ length: this.series }, (_, s) => s));
+      else for (const s of inSeries ?? []) this.markSeries(pen, look, s);
     }
     if (bus.filters.size) {
       for (let s = 0; s < this.series; s++) {
@@ -196,6 +183,28 @@ export class LinesPlot implements Plot {
         pen.alpha(0.8);
         pen.line(this.path(s), pen.theme.page, 3);
         pen.alpha(1);
+      }
+    }
+  }
+  private markSeries(pen: Pen, look: Look, s: number): void {
+    const path = this.path(s);
+    pen.line(path, pen.theme.page, 7);
+    if (look.letter) pen.line(path, look.colour, 6, look.dash);
+    this.curve(pen, s, 3.25);
+    let last = path.length - 2;
+    while (last > 0 && Number.isNaN(path[last + 1])) last -= 2;
+    letter(pen, path[last] - 24, path[last + 1] - 6, look);
+  }
+  private markPlaces(pen: Pen, look: Look, places: readonly number[], series: readonly number[]): void {
+    const { y, h } = this.frame;
+    const round = look.channel === "hover" ? 4 : 4.5;
+    for (const place of places) {
+      const x = this.sx.at(this.xAt(place));
+      pen.line([x, y, x, y + h], look.colour, look.channel === "hover" ? 1 : 1.5, look.channel === "hover" ? [3, 3] : look.dash);
+      letter(pen, x - 5, y + 12, look);
+      for (const s of series) {
+        const value = this.sy.at(this.y[s * this.places + place]);
+        if (!Number.isNaN(value)) pen.circle(x, value, round, hex(category(s, pen.theme.dark)), pen.theme.page, 1.5);
       }
     }
   }
@@ -220,5 +229,3 @@ export class LinesPlot implements Plot {
     );
   }
 }
-
-export const widestName = (names: string[]) => Math.max(0, ...names.map((name) => measure(name, { size: 11 })));

@@ -1,6 +1,7 @@
 // Which coordinates a mark has: axes by name, guides by place.
 import type { Selection } from "./bus";
-import { lookup, withoutRole } from "./bus";
+import { withoutRole } from "./bus";
+import { lookup } from "./indices";
 import type { At, Guide } from "./types";
 
 export type Place = Record<string, number>;

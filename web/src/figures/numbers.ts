@@ -75,6 +75,12 @@ export function extent(values: ArrayLike<number>): [number, number] {
   return [low, high];
 }
 
+export function countMissing(values: ArrayLike<number>): number {
+  let n = 0;
+  for (let i = 0; i < values.length; i++) if (Number.isNaN(values[i])) n++;
+  return n;
+}
+
 export const product = (shape: number[]) => shape.reduce((a, b) => a * b, 1);
 
 const HIDDEN =

@@ -1,8 +1,10 @@
 // What a kind of figure gives to the frame around it.
 import type { Bus, Change } from "./bus";
+import type { Options, OptionStore } from "./options";
 import type { Picture, Theme } from "./pen";
 import type { Sheet } from "./sheet";
-import type { Arr } from "./types";
+import type { Control } from "./tools";
+import type { Arr, Figure } from "./types";
 
 export interface Context {
   bus: Bus;
@@ -13,6 +15,15 @@ export interface Context {
   load(a: Arr, q?: { slice?: Record<string, number>; pool?: number }): Promise<Arr>;
   /** What is under the pointer or the keyboard focus, for an aria-live region. */
   announce(text: string): void;
+  /** Where the ways of drawing that a reader chooses are kept; with the figure, where there is no such place. */
+  options?: OptionStore;
+}
+
+/** What a part has: the context of its figure, with the choices of that figure. */
+export interface Drawn extends Context {
+  options: Options;
+  /** The figure that this one is compared with: where it can, it has one scale with it. */
+  beside?: Figure;
 }
 
 export interface Part {
@@ -22,6 +33,10 @@ export interface Part {
   picture(width: number): Picture;
   changed(changes: Change[]): void;
   restyle(theme: Theme): void;
+  /** Ways of drawing that make a difference here. */
+  controls?(): readonly Control[];
+  /** Draws as the reader has chosen now. */
+  adjust?(): void;
   destroy(): void;
 }
 

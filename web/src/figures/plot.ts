@@ -1,12 +1,21 @@
 // Host of figures drawn on a canvas: a base layer, a layer of highlights, pointer, keyboard and readout.
-import type { Selection } from "./bus";
+import { withoutRole, type Brush } from "./bus";
 import { selectionOf, type Place } from "./link";
-import { make, pinMode, type Context, type Part } from "./part";
-import { CanvasPen, type Pen, type Theme } from "./pen";
+import { make, pinMode, type Drawn, type Part } from "./part";
+import { CanvasPen } from "./canvas";
+import type { Pen, Theme } from "./pen";
 import type { Sheet } from "./sheet";
 import { hideTip, noteText, showTip, type Note } from "./tip";
+import type { Control } from "./tools";
 
 export type Box = [x: number, y: number, w: number, h: number];
+
+/** What a plot can ask of the canvas that it is on, once more of it is known. */
+export interface Host {
+  redraw(): void;
+  /** Tells the note of a mark anew, if that is what is told now. */
+  noteAgain(mark: number): void;
+}
 
 /** A kind of figure on a canvas. Marks are counted from 0. */
 export interface Plot {
@@ -26,7 +35,7 @@ export interface Plot {
   summary(): string;
   sheet(): Sheet | null;
   /** What a drag over a rectangle selects; not given where there is no brush. */
-  brush?(box: Box): Selection;
+  brush?(box: Box): Brush;
   /** A double click, or one click, where only headings count; true where it did something. */
   click?(x: number, y: number, heading?: boolean): boolean;
   /** Whether marks here are too small to be pinned by a click, which does `click` instead. */
@@ -35,11 +44,17 @@ export interface Plot {
   back?(): boolean;
   /** Whether a change of filters changes the base layer. */
   filtered?: boolean;
+  attach?(host: Host): void;
+  controls?(): readonly Control[];
+  /** Takes up what the reader has chosen. */
+  adjust?(): void;
 }
 
 const MAX_SIDE = 8192;
+/** Within this time after a click that did something, in milliseconds, another is the second of a double click. */
+const DOUBLE = 450;
 
-export function canvasPart(el: HTMLElement, plot: Plot, cx: Context, theme: Theme): Part {
+export function canvasPart(el: HTMLElement, plot: Plot, cx: Drawn, theme: Theme): Part {
   const holder = make("div", "fig-canvas");
   const base = make("canvas", "fig-base");
   const top = make("canvas", "fig-top");
@@ -52,8 +67,11 @@ export function canvasPart(el: HTMLElement, plot: Plot, cx: Context, theme: Them
   let density = 1;
   let focus = -1;
   let pointed = -1;
+  let pointer: [number, number] = [0, 0];
   let drag: { x: number; y: number; box: Box | null; id: number } | null = null;
   let band: Box | null = null;
+  let acted = -Infinity;
+  let wasFiltered = false;
 
   function fitCanvas(canvas: HTMLCanvasElement) {
     canvas.width = Math.max(1, Math.round(size.width * density));
@@ -76,6 +94,7 @@ export function canvasPart(el: HTMLElement, plot: Plot, cx: Context, theme: Them
     fitCanvas(base);
     fitCanvas(top);
     plot.draw(penFor(base));
+    wasFiltered = !!plot.filtered && isFiltered();
     overlay();
     top.setAttribute("aria-label", plot.summary());
   }
@@ -96,6 +115,12 @@ export function canvasPart(el: HTMLElement, plot: Plot, cx: Context, theme: Them
       pen.rect(...box, null, theme.ink, 1);
     }
   }
+  /** Whether a brush elsewhere speaks of a dim that is here: a figure is not filtered by its own. */
+  function isFiltered(): boolean {
+    if (!plot.marks) return false;
+    const keys = Object.keys(plot.place(0)).flatMap((key) => [key, withoutRole(key) ?? key]);
+    return [...cx.bus.filters].some(([source, brush]) => source !== cx.id && keys.some((key) => key in brush));
+  }
   const local = (e: PointerEvent): [number, number] => {
     const r = top.getBoundingClientRect();
     return [((e.clientX - r.left) * size.width) / r.width, ((e.clientY - r.top) * size.height) / r.height];
@@ -108,6 +133,7 @@ export function canvasPart(el: HTMLElement, plot: Plot, cx: Context, theme: Them
       return;
     }
     const note = plot.note(mark);
+    pointer = [x, y];
     showTip(cx, note, x, y);
     if (mark !== pointed) cx.bus.setHover(selectionOf(plot.place(mark)), cx.id);
     pointed = mark;
@@ -146,8 +172,10 @@ export function canvasPart(el: HTMLElement, plot: Plot, cx: Context, theme: Them
       overlay();
       return;
     }
+    if (e.timeStamp - acted < DOUBLE) return;
     const mark = plot.hit(x, y);
     if (pinMode(e) === "replace" && plot.tiny?.(x, y) && plot.click?.(x, y)) {
+      acted = e.timeStamp;
       focus = -1;
       redraw();
     } else if (mark >= 0) cx.bus.togglePin(selectionOf(plot.place(mark)), cx.id, pinMode(e));
@@ -156,6 +184,7 @@ export function canvasPart(el: HTMLElement, plot: Plot, cx: Context, theme: Them
     } else if (plot.click?.(x, y, true)) redraw();
   }
   function onDouble(e: MouseEvent) {
+    if (e.timeStamp - acted < DOUBLE) return;
     const r = top.getBoundingClientRect();
     if (plot.click?.(e.clientX - r.left, e.clientY - r.top)) redraw();
   }
@@ -166,10 +195,13 @@ export function canvasPart(el: HTMLElement, plot: Plot, cx: Context, theme: Them
     focus = Math.max(0, Math.min(plot.marks - 1, mark));
     cx.announce(noteText(plot.note(focus)));
     cx.bus.setHover(selectionOf(plot.place(focus)), cx.id);
+    tipAtFocus();
+    overlay();
+  }
+  function tipAtFocus() {
     const [x, y, w] = plot.box(focus);
     const r = top.getBoundingClientRect();
     showTip(cx, plot.note(focus), r.left + x + w, r.top + y);
-    overlay();
   }
   function onKey(e: KeyboardEvent) {
     if (e.altKey || plot.marks === 0) return;
@@ -222,6 +254,16 @@ export function canvasPart(el: HTMLElement, plot: Plot, cx: Context, theme: Them
     }
   });
   observer.observe(holder);
+  plot.attach?.({
+    redraw,
+    noteAgain(mark) {
+      if (mark === pointed) showTip(cx, plot.note(mark), ...pointer);
+      else if (mark === focus && document.activeElement === top) {
+        cx.announce(noteText(plot.note(mark)));
+        tipAtFocus();
+      }
+    },
+  });
 
   return {
     summary: () => plot.summary(),
@@ -240,14 +282,20 @@ export function canvasPart(el: HTMLElement, plot: Plot, cx: Context, theme: Them
     changed(changes) {
       if (changes.some((change) => change.channel === "filter")) {
         if (!cx.bus.filters.has(cx.id)) band = null;
-        // A figure is not filtered by its own brush.
         const foreign = changes.some(({ channel, source }) => channel === "filter" && source !== cx.id);
-        if (plot.filtered && foreign) plot.draw(penFor(base));
+        const concerns = plot.filtered && foreign && isFiltered();
+        if (concerns || (foreign && wasFiltered)) plot.draw(penFor(base));
+        if (foreign) wasFiltered = !!concerns;
       }
       overlay();
     },
     restyle(next) {
       theme = next;
+      redraw();
+    },
+    controls: () => plot.controls?.() ?? [],
+    adjust() {
+      plot.adjust?.();
       redraw();
     },
     destroy() {

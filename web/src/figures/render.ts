@@ -1,5 +1,6 @@
 // Draws a figure into an element: the words around it, the kind's own part, "show as table", exports.
 import "./figures.css";
+import "./tools.css";
 import { BarsPlot } from "./bars";
 import type { Change } from "./bus";
 import { difference, onOneScale } from "./difference";
@@ -10,16 +11,20 @@ import { HeatmapPlot } from "./heatmap";
 import { HistogramPlot } from "./histogram";
 import { ImagesPlot } from "./images";
 import { LinesPlot } from "./lines";
+import { loaded, needsLoading } from "./load";
 import { visible } from "./numbers";
-import { make, type Context, type Part } from "./part";
+import { Options } from "./options";
+import { make, type Context, type Drawn, type Part } from "./part";
 import { DARK, LIGHT, forgetWidths, type Picture, type Theme } from "./pen";
 import { canvasPart, type Plot } from "./plot";
+import { patternPart, relatesTokens } from "./pattern";
 import { codePart, textPart } from "./prose";
 import { ScatterPlot } from "./scatter";
 import { csv } from "./sheet";
 import { tablePart } from "./table";
 import { tokensPart } from "./tokens";
-import type { Arr, Figure } from "./types";
+import { toolRow } from "./tools";
+import type { Figure } from "./types";
 
 export type { Context } from "./part";
 
@@ -29,34 +34,8 @@ export interface Handle {
   exportSVG(): Promise<string>;
   exportPNG(): Promise<Blob>;
   exportCSV(): string;
-}
-
-/** Sizes beyond which an array is asked for pooled. */
-const MOST_NUMBERS = 8_000_000;
-const POOLED = 256;
-
-/** The figure with its arrays here; itself where none is elsewhere. */
-async function loaded(figure: Figure, cx: Context): Promise<Figure> {
-  async function walk(value: unknown): Promise<unknown> {
-    if (!value || typeof value !== "object" || ArrayBuffer.isView(value)) return value;
-    if (Array.isArray(value)) return typeof value[0] === "object" ? Promise.all(value.map(walk)) : value;
-    const a = value as Partial<Arr>;
-    if (typeof a.ref === "string" && Array.isArray(a.shape) && !a.data) {
-      const size = a.shape.reduce((p, q) => p * q, 1);
-      return cx.load(a as Arr, size > MOST_NUMBERS && a.shape.length > 1 ? { pool: POOLED } : undefined);
-    }
-    const entries = Object.entries(value).map(async ([key, part]) => [key, await walk(part)] as const);
-    return Object.fromEntries(await Promise.all(entries));
-  }
-  return (await walk(figure)) as Figure;
-}
-
-function needsLoading(value: unknown): boolean {
-  if (!value || typeof value !== "object" || ArrayBuffer.isView(value)) return false;
-  if (Array.isArray(value)) return typeof value[0] === "object" && value.some(needsLoading);
-  const a = value as Partial<Arr>;
-  if (typeof a.ref === "string" && !a.data) return true;
-  return Object.values(value).some(needsLoading);
+  /** Draws as the options say now; for whoever changed them in the store. */
+  reread(): void;
 }
 
 /** The theme in force where an element is: light-dark() resolves by the colour scheme, whoever sets it. */
@@ -65,11 +44,11 @@ function themeOf(el: Element): Theme {
   return red < 128 ? DARK : LIGHT;
 }
 
-function part(el: HTMLElement, figure: Figure, cx: Context, theme: Theme): Part {
+function part(el: HTMLElement, figure: Figure, cx: Drawn, theme: Theme): Part {
   const plot = (p: Plot) => canvasPart(el, p, cx, theme);
   switch (figure.kind) {
     case "heatmap":
-      return plot(new HeatmapPlot(figure, cx));
+      return relatesTokens(figure) ? patternPart(el, figure, cx, theme) : plot(new HeatmapPlot(figure, cx));
     case "lines":
       return plot(new LinesPlot(figure, cx));
     case "bars":
@@ -129,11 +108,18 @@ function about(el: HTMLElement, f: Figure, depth: number): HTMLElement {
   return body;
 }
 
-function single(el: HTMLElement, f: Figure, cx: Context, theme: Theme, depth: number): Shown {
+function single(el: HTMLElement, f: Figure, cx: Drawn, theme: Theme, depth: number): Shown {
   const body = about(el, f, depth);
   const inner = make("div", "fig-part");
-  body.append(inner);
+  const tools = toolRow(cx.options);
+  body.append(tools.element, inner);
   const own = part(inner, f, cx, theme);
+  const showTools = () => tools.show(own.controls?.() ?? []);
+  showTools();
+  const unwatch = cx.options.watch(() => {
+    own.adjust?.();
+    showTools();
+  });
   let view: Grid | null = null;
   if (!["table", "text", "code"].includes(f.kind)) {
     const bar = make("div", "fig-bar");
@@ -152,6 +138,7 @@ function single(el: HTMLElement, f: Figure, cx: Context, theme: Theme, depth: nu
         body.append(view.element);
       }
       inner.hidden = !!view;
+      tools.element.classList.toggle("off", !!view);
       button.setAttribute("aria-pressed", String(!!view));
     });
     bar.append(button);
@@ -164,10 +151,11 @@ function single(el: HTMLElement, f: Figure, cx: Context, theme: Theme, depth: nu
       view?.restyle(next);
     },
     changed(changes) {
-      if (view) view.changed();
+      if (view) view.changed(changes);
       else own.changed(changes);
     },
     destroy() {
+      unwatch();
       own.destroy();
       view?.destroy();
     },
@@ -218,14 +206,17 @@ function many(parts: Shown[], f: Figure, columns: number, depth: number, heading
   };
 }
 
-function show(el: HTMLElement, f: Figure, cx: Context, theme: Theme, depth = 0): Shown {
+/** The figure at the same place in a group that is compared with this one. */
+const inside = (beside: Figure | undefined, i: number) => (beside?.kind === "group" ? beside.figures[i] : undefined);
+
+function show(el: HTMLElement, f: Figure, cx: Drawn, theme: Theme, depth = 0): Shown {
   if (f.kind === "group") {
     const body = about(el, f, depth);
     const columns = typeof f.layout === "object" ? Math.max(1, f.layout.grid) : 1;
     const holder = make("div", "fig-group");
     if (columns > 1) holder.style.gridTemplateColumns = `repeat(auto-fit, minmax(min(100%, max(220px, ${Math.floor(92 / columns)}%)), 1fr))`;
     body.append(holder);
-    const parts = f.figures.map((child, i) => show(holder, child, { ...cx, id: `${cx.id}/${i}` }, theme, depth + 1));
+    const parts = f.figures.map((child, i) => show(holder, child, { ...cx, id: `${cx.id}/${i}`, options: cx.options.within(String(i)), beside: inside(cx.beside, i) }, theme, depth + 1));
     return many(parts, f, columns, depth);
   }
   if (f.kind === "compare") {
@@ -241,7 +232,9 @@ function show(el: HTMLElement, f: Figure, cx: Context, theme: Theme, depth = 0):
       heading.append(make("span", "fig-badge", ["A", "B", "B − A"][i]), document.createTextNode(i < 2 ? names[i] : "what changes"));
       side.append(heading);
       holder.append(side);
-      return show(side, child, { ...cx, id: `${cx.id}/${"abd"[i]}` }, theme, depth + 1);
+      // Both sides are drawn in one way, so that they compare; what differs has its own.
+      const options = i < 2 ? cx.options : cx.options.within("difference");
+      return show(side, child, { ...cx, id: `${cx.id}/${"abd"[i]}`, options, beside: [b, a][i] }, theme, depth + 1);
     });
     return many(parts, f, 2, depth, names);
   }
@@ -261,6 +254,7 @@ export function render(el: HTMLElement, figure: Figure, cx: Context): Handle {
   const root = make("div", "fig-root");
   el.append(root);
   let theme = themeOf(root);
+  const options = Options.over(cx.options);
   let shown: Shown | null = null;
   let turn = 0;
   let destroyed = false;
@@ -273,7 +267,7 @@ export function render(el: HTMLElement, figure: Figure, cx: Context): Handle {
       shown = null;
       root.replaceChildren();
       try {
-        shown = show(root, ready, cx, theme);
+        shown = show(root, ready, { ...cx, options }, theme);
       } catch (error) {
         fail(error);
       }
@@ -325,5 +319,6 @@ export function render(el: HTMLElement, figure: Figure, cx: Context): Handle {
     exportSVG: async () => toSVG(picture()),
     exportPNG: async () => toPNG(picture()),
     exportCSV: () => shown?.csv() ?? "",
+    reread: () => options.reread(),
   };
 }

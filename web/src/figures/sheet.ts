@@ -12,6 +12,8 @@ export interface Sheet {
   numeric?: boolean[];
   /** The coordinates of a row, for linking. */
   place?(row: number): Place;
+  /** Where all rows are along one dim: its key, what else holds for all, and the index of a row, which is the row itself if not given. */
+  along?: { key: string; fixed: Place; index?(row: number): number };
   /** What to sort a cell by; else its words. */
   key?(row: number, column: number): number | string;
 }

@@ -26,6 +26,7 @@ export function tablePart(el: HTMLElement, f: Table, cx: Context, theme: Theme):
   const always = fixedPlace(f.at, space);
   // A column that is named for the dim of the rows gives the index of each row, if the rows are not in order.
   const named = cells[f.columns.findIndex((column) => column.numbers && column.name === f.rows)]?.numbers ?? null;
+  const indexOf = (row: number) => (named && Number.isInteger(named[row]) ? named[row] : row);
   const shown = (row: number, i: number) => {
     const { numbers: values, words } = cells[i];
     if (values) return row < values.length ? written(f.columns[i], values[row]) : "";
@@ -41,7 +42,8 @@ export function tablePart(el: HTMLElement, f: Table, cx: Context, theme: Theme):
       return values ? (row < values.length ? exact(values[row]) : "") : (words?.[row] ?? "");
     },
     key: (row, i) => cells[i].numbers?.[row] ?? cells[i].words?.[row] ?? "",
-    place: (row) => (key ? { ...always, [key]: named && Number.isInteger(named[row]) ? named[row] : row } : always),
+    place: (row) => (key ? { ...always, [key]: indexOf(row) } : always),
+    along: key ? { key, fixed: always, index: indexOf } : undefined,
   };
   const shades: (Shade | null)[] = f.columns.map((column, i) => {
     const values = cells[i].numbers;
@@ -69,7 +71,7 @@ export function tablePart(el: HTMLElement, f: Table, cx: Context, theme: Theme):
           f.columns.forEach((column, i) => {
             const right = !!cells[i].numbers;
             const put = (text: string, y: number, bold: boolean, fill?: string) =>
-              pen.text(right ? x + widths[i] - 9 : x + 9, y, fit(text, widths[i] - 12, { ...style, bold }), { ...style, bold, anchor: right ? "end" : "start", fill });
+              pen.text(right ? x + widths[i] - 9 : x + 9, y, fit(text, widths[i] - 12, { ...style, bold }), { ...style, bold, within: widths[i] - 10, anchor: right ? "end" : "start", fill });
             put(column.name, 16, true);
             for (let row = 0; row < most; row++) {
               const shade = shades[i];
@@ -85,7 +87,7 @@ export function tablePart(el: HTMLElement, f: Table, cx: Context, theme: Theme):
         },
       };
     },
-    changed: () => view.changed(),
+    changed: (changes) => view.changed(changes),
     restyle: (next) => view.restyle(next),
     destroy: () => view.destroy(),
   };

@@ -1,76 +1,126 @@
-// A text, token by token, each coloured by a value. Chunks that are out of sight are not laid out.
+// A text, token by token, each coloured by a value, or by the one of several values that is chosen.
 import type { Change } from "./bus";
-import { LEGEND, colourBar } from "./axes";
-import { at as colourAt, ends, hex, ink } from "./colour";
-import { axisKey, fixedPlace, linked, selectionOf, type Place } from "./link";
-import { exact, grouped, numbers, short, visible, visibleToken } from "./numbers";
-import { make, pinMode, type Context, type Part } from "./part";
-import { CanvasPen, measure, type Pen, type Picture, type Theme } from "./pen";
+import { hex, ink } from "./colour";
+import { legend } from "./legend";
+import { axisKey, fixedPlace, indexAt, linked, nameAt, placesIn, selectionOf, type Place } from "./link";
+import { isIn, looks } from "./looks";
+import { exact, grouped, numbers, short, visible, visibleToken, type Numbers } from "./numbers";
+import { make, pinMode, type Drawn, type Part } from "./part";
+import type { Theme } from "./pen";
+import { picker } from "./picker";
+import { joined, mannerOf, shade, type Shading } from "./shading";
 import { longSheet } from "./sheet";
+import { passing } from "./sieve";
+import { BARE, Wardrobe, keyLeads, strip, type Dress } from "./strip";
 import { hideTip, noteText, showTip } from "./tip";
+import { tokenPicture } from "./tokendraw";
+import { FIRST, SCALE_OF_SERIES, SIGN, SPREAD, type Control } from "./tools";
 import type { Tokens } from "./types";
 
-const CHUNK = 500;
+/** Of more series than this, the note names only the first. */
+const MOST_NOTED = 12;
 
-export function tokensPart(el: HTMLElement, f: Tokens, cx: Context, first: Theme): Part {
+export function tokensPart(el: HTMLElement, f: Tokens, cx: Drawn, first: Theme): Part {
   let theme = first;
   const words = Array.from(f.tokens.data ?? []);
+  const n = words.length;
   const values = numbers(f.values);
-  const limits = ends(f.colour, values);
-  const axis = f.tokens.dims[0];
-  const key = linked(axis) ? axisKey(axis, undefined, (dim) => cx.space(dim)) : null;
-  const always = fixedPlace(f.at, (dim) => cx.space(dim));
-  const place = (i: number): Place => (key ? { ...always, [key]: i } : { ...always });
+  const single = values instanceof Float32Array;
+  const many = f.values.shape.length === 2;
+  const series = many ? f.values.shape[0] : 1;
+  const per = many ? f.values.shape[1] : values.length;
   const coloured = values.length > 0;
+  const axis = f.tokens.dims[0];
+  const space = (dim: string) => cx.space(dim);
+  const key = linked(axis) ? axisKey(axis, undefined, space) : null;
+  const seriesAxis = many ? f.values.dims[0] : undefined;
+  const seriesKey = linked(seriesAxis) ? axisKey(seriesAxis, f.series, space) : null;
+  const always = fixedPlace(f.at, space);
+  const place = (i: number): Place => (key ? { ...always, [key]: i } : { ...always });
+  const seriesName = (s: number) => visible(nameAt(f.series, s));
+  const seriesLabel = f.series?.label || seriesAxis || "series";
+  const valueLabel = f.colour.label || "value";
+  // Often the first token has nothing before it, and so no value that could be left out.
+  const hasFirst = axis === "pos" && per > 1 && Array.from({ length: series }, (_, s) => values[s * per]).some((value) => !Number.isNaN(value));
 
-  const body = make("div", "fig-tokens");
-  body.tabIndex = 0;
-  body.setAttribute("role", "group");
-  const spans: HTMLSpanElement[] = new Array(words.length);
+  const text = strip(words, "");
+  const { element: body, spans } = text;
+  const wardrobe = new Wardrobe(spans);
   const dressed = new Set<HTMLElement>();
-  for (let start = 0; start < words.length; start += CHUNK) {
-    const chunk = make("div", "fig-chunk");
-    const end = Math.min(start + CHUNK, words.length);
-    for (let i = start; i < end; i++) {
-      const span = make("span", "fig-token", visibleToken(words[i]));
-      span.dataset.i = String(i);
-      spans[i] = span;
-      chunk.append(span);
-      if (words[i].includes("\n")) chunk.append(make("span", "fig-break"));
-    }
-    body.append(chunk);
-  }
-  if (!words.length) body.append(make("span", "fig-empty", "no tokens"));
-  const legend = make("canvas", "fig-scale");
-  el.append(body);
-  if (coloured) el.append(legend);
+  const scale = legend();
+  const holder = make("div", "fig-text-and-scale");
+  holder.append(body);
+  if (coloured) holder.append(scale.element);
 
-  function paint() {
-    for (let i = 0; i < spans.length; i++) {
-      if (i >= values.length || Number.isNaN(values[i])) {
-        spans[i].classList.toggle("nan", coloured);
-        continue;
-      }
-      const ground = colourAt(f.colour.map, values[i], limits, theme.dark);
-      spans[i].style.background = hex(ground);
-      spans[i].style.color = hex(ink(ground));
-    }
+  let now = 0;
+  let leavesFirst = false;
+  let shading: Shading;
+  function shadeValues() {
+    leavesFirst = hasFirst && cx.options.one("first", ["shown", "out"]) === "out";
+    now = cx.options.places("series", series)[0] ?? 0;
+    const own = series > 1 && cx.options.one("scale", ["shared", "own"]) === "own";
+    const shown = (source: Numbers, count: number, length: number) => {
+      if (!leavesFirst) return source;
+      return Float64Array.from({ length: count * (length - 1) }, (_, i) => source[Math.floor(i / (length - 1)) * length + 1 + (i % (length - 1))]);
+    };
+    const mine = own ? shown(values.subarray(now * per, (now + 1) * per), 1, per) : shown(values, series, per);
+    const { beside } = cx;
+    const other = !own && beside?.kind === "tokens" && beside.colour.map === f.colour.map && beside.values.shape.join() === f.values.shape.join() ? shown(numbers(beside.values), series, per) : null;
+    shading = shade(f.colour, joined(mine, other), mannerOf(cx.options, f.colour.map), own || leavesFirst);
   }
-  paint();
+  const dressOf = (i: number, dark: boolean): Dress => {
+    if (!coloured) return BARE;
+    if (leavesFirst && i === 0) return { ...BARE, kind: "left" };
+    const value = i < per ? values[now * per + i] : NaN;
+    if (Number.isNaN(value)) return { ...BARE, kind: "nan" };
+    const ground = shading.colour(value, dark);
+    return ground ? { ground: hex(ground), ink: hex(ink(ground)), kind: "" } : { ...BARE, kind: "left" };
+  };
+  function paint() {
+    for (let i = 0; i < n; i++) wardrobe.put(i, dressOf(i, theme.dark));
+    if (coloured) scale.paint(shading, f.colour.label, theme);
+    body.setAttribute("aria-label", summary());
+    chooser?.show(now);
+  }
 
   const note = (i: number) => {
-    const lines = [`${axis} ${i}`, ...(f.details?.[i] ? f.details[i].split("\n").map(visible) : [])];
-    if (i < values.length) lines.unshift(`${f.colour.label ? f.colour.label + " " : ""}${exact(values[i], values instanceof Float32Array)}`);
+    const lines: string[] = [];
+    if (i < per) {
+      const value = values[now * per + i];
+      const which = series > 1 ? `${seriesLabel} ${seriesName(now)}: ` : "";
+      lines.push(`${which}${f.colour.label ? `${f.colour.label} ` : ""}${exact(value, single)}`);
+      if (leavesFirst && i === 0) lines.push("left out of the colours: the first token");
+      else if (shading.leavesOut(value)) lines.push("left out of the colours: its sign");
+      else if (value < shading.limits[0] || value > shading.limits[1]) lines.push("outside the limits of the colours");
+    }
+    lines.push(`${axis} ${i}`);
+    const detail = f.details?.[i];
+    if (detail) lines.push(...detail.split("\n").map(visible));
+    if (series > 1 && i < per) {
+      for (let s = 0; s < Math.min(series, MOST_NOTED); s++) lines.push(`${s === now ? "▸ " : "  "}${seriesName(s)}  ${short(values[s * per + i])}`);
+      if (series > MOST_NOTED) lines.push(`  and ${grouped(series - MOST_NOTED)} more`);
+    }
     return { head: visibleToken(words[i]), lines };
   };
-  const indexOf = (target: EventTarget | null) => {
-    const i = target instanceof HTMLElement ? target.dataset.i : undefined;
-    return i === undefined ? -1 : Number(i);
-  };
+  const chooser =
+    series > 1
+      ? picker({
+          label: seriesLabel,
+          names: Array.from({ length: series }, (_, s) => seriesName(s)),
+          choose(s) {
+            cx.options.set("series", [s]);
+            cx.announce(`${seriesLabel} ${seriesName(s)}`);
+          },
+          hover: (s) => seriesKey && cx.bus.setHover(s < 0 ? null : selectionOf({ ...always, [seriesKey]: indexAt(f.series, s) }), cx.id),
+        })
+      : null;
+  if (chooser) el.append(chooser.element);
+  el.append(holder);
+
   let pointed = -1;
   let focus = -1;
   function onMove(e: PointerEvent) {
-    const i = indexOf(e.target);
+    const i = text.indexOf(e.target);
     if (i >= 0) showTip(cx, note(i), e.clientX, e.clientY);
     else hideTip(cx);
     if (i === pointed) return;
@@ -83,48 +133,25 @@ export function tokensPart(el: HTMLElement, f: Tokens, cx: Context, first: Theme
     pointed = -1;
   }
   function moveTo(i: number) {
-    if (!words.length) return;
     spans[focus]?.classList.remove("focus");
-    focus = Math.max(0, Math.min(words.length - 1, i));
+    focus = i;
     spans[focus].classList.add("focus");
     spans[focus].scrollIntoView({ block: "nearest" });
     cx.announce(noteText(note(focus)));
     cx.bus.setHover(selectionOf(place(focus)), cx.id);
   }
-  /** The token above or below: the nearest one on the next line. */
-  function lineFrom(i: number, down: boolean): number {
-    const from = spans[i].getBoundingClientRect();
-    let [best, far] = [i, Infinity];
-    for (let k = i; k >= 0 && k < spans.length && Math.abs(k - i) < 400; k += down ? 1 : -1) {
-      const r = spans[k].getBoundingClientRect();
-      if (Math.abs(r.top - from.top) < 4) continue;
-      if (Math.abs(r.top - from.top) > from.height * 2.2) break;
-      const d = Math.abs(r.left + r.width / 2 - from.left - from.width / 2);
-      if (d < far) [best, far] = [k, d];
-    }
-    return best;
-  }
   body.addEventListener("pointermove", onMove);
   body.addEventListener("pointerleave", onLeave);
   body.addEventListener("click", (e) => {
-    const i = indexOf(e.target);
-    if (i < 0) return;
-    cx.bus.togglePin(selectionOf(place(i)), cx.id, pinMode(e));
+    const i = text.indexOf(e.target);
+    if (i >= 0) cx.bus.togglePin(selectionOf(place(i)), cx.id, pinMode(e));
   });
   body.addEventListener("keydown", (e) => {
     if (e.altKey) return;
-    const at = Math.max(0, focus);
-    const to: Record<string, () => number> = {
-      ArrowLeft: () => at - 1,
-      ArrowRight: () => (focus < 0 ? 0 : at + 1),
-      ArrowUp: () => lineFrom(at, false),
-      ArrowDown: () => (focus < 0 ? 0 : lineFrom(at, true)),
-      Home: () => 0,
-      End: () => words.length - 1,
-    };
-    if (to[e.key]) {
-      moveTo(to[e.key]());
-      if (e.shiftKey && focus >= 0) cx.bus.togglePin(selectionOf(place(focus)), cx.id, "extend");
+    const next = keyLeads(text, e.key, focus);
+    if (next !== null) {
+      moveTo(next);
+      if (e.shiftKey) cx.bus.togglePin(selectionOf(place(focus)), cx.id, "extend");
     } else if ((e.key === "Enter" || e.key === " ") && focus >= 0) cx.bus.togglePin(selectionOf(place(focus)), cx.id, pinMode(e));
     else return;
     e.preventDefault();
@@ -136,103 +163,86 @@ export function tokensPart(el: HTMLElement, f: Tokens, cx: Context, first: Theme
     hideTip(cx);
   });
 
-  let veiled = false;
+  let passed: Uint8Array | null = null;
   function dress() {
-    for (const span of dressed) span.classList.remove("hover", "pin", "compare");
+    for (const span of dressed) span.classList.remove("hover", "pin", "compare-a", "compare-b");
     dressed.clear();
-    if (key) {
-      for (const [name, sel] of [["hover", cx.bus.hover], ["pin", cx.bus.pin], ["compare", cx.bus.compare[0]], ["compare", cx.bus.compare[1]]] as const) {
-        if (!sel) continue;
-        for (const i of sel[key] ?? []) {
-          if (!spans[i] || !(name === "compare" || cx.bus.matches(place(i), name))) continue;
-          spans[i].classList.add(name);
-          dressed.add(spans[i]);
-        }
+    if (!key) return;
+    for (const look of looks(cx.bus, theme)) {
+      const name = look.letter ? `compare-${look.letter.toLowerCase()}` : look.channel;
+      for (const i of look.sel[key] ?? []) {
+        if (!spans[i] || !isIn(place(i), look)) continue;
+        spans[i].classList.add(name);
+        dressed.add(spans[i]);
       }
     }
-    const filters = [...cx.bus.filters.keys()].some((source) => source !== cx.id);
-    if (filters || veiled) {
-      for (let i = 0; i < spans.length; i++) spans[i].classList.toggle("out", filters && !cx.bus.passes(place(i), cx.id));
-      veiled = filters;
-    }
   }
+  function veil() {
+    const next = passing(cx.bus.filters, cx.id, always, key ? { key, size: n } : null, n);
+    for (let i = 0; i < n && (next || passed); i++) {
+      const out = next ? !next[i] : false;
+      if (out !== (passed ? !passed[i] : false)) spans[i].classList.toggle("out", out);
+    }
+    passed = next;
+  }
+  /** A pin along the dim of the series shows the one that is pinned. */
+  function followPin() {
+    if (!seriesKey) return;
+    const pinned = placesIn(cx.bus.pin, seriesKey, series, f.series)?.at(-1);
+    if (pinned !== undefined && pinned !== cx.options.places("series", series)[0]) cx.options.set("series", [pinned]);
+  }
+  function summary() {
+    const [low, high] = shading.limits;
+    const of = series > 1 ? `${seriesLabel} ${seriesName(now)} of ${series}, ` : "";
+    const range = coloured ? `, coloured by ${of}${valueLabel} from ${short(low)} to ${short(high)}` : "";
+    return `Text of ${grouped(n)} tokens${range}`;
+  }
+  followPin();
+  shadeValues();
+  paint();
   dress();
+  veil();
 
-  const summary = () => {
-    const range = coloured ? `, coloured by ${f.colour.label || "value"} from ${short(limits[0])} to ${short(limits[1])}` : "";
-    return `Text of ${grouped(words.length)} tokens${range}`;
+  const controls = (): Control[] => {
+    if (values.length < 2) return [];
+    return [...(series > 1 ? [SCALE_OF_SERIES] : []), SPREAD, ...(f.colour.map === "diverging" ? [SIGN] : []), ...(hasFirst ? [FIRST] : [])];
   };
-  body.setAttribute("aria-label", summary());
-
-  function paintLegend() {
-    if (!coloured) return;
-    const density = devicePixelRatio || 1;
-    const [w, h] = [LEGEND + 10, 118];
-    legend.width = w * density;
-    legend.height = h * density;
-    legend.style.width = `${w}px`;
-    legend.style.height = `${h}px`;
-    legend.setAttribute("role", "img");
-    legend.setAttribute("aria-label", `Colour scale from ${short(limits[0])} to ${short(limits[1])}`);
-    const c = legend.getContext("2d")!;
-    c.setTransform(density, 0, 0, density, 0, 0);
-    c.clearRect(0, 0, w, h);
-    let missing = 0;
-    for (let i = 0; i < values.length; i++) if (Number.isNaN(values[i])) missing++;
-    colourBar(new CanvasPen(c, theme, density), f.colour, limits, 4, 4, missing ? 84 : 106, missing);
-  }
-  paintLegend();
-
-  function picture(width: number): Picture {
-    const style = { size: 13 };
-    const room = width - (coloured ? LEGEND + 16 : 0);
-    const marks: { x: number; y: number; w: number; i: number; text: string }[] = [];
-    let [x, y] = [0, 0];
-    const most = 5000;
-    for (let i = 0; i < Math.min(words.length, most); i++) {
-      const text = visibleToken(words[i]);
-      const w = measure(text, style) + 6;
-      if (x > 0 && x + w > room) [x, y] = [0, y + 24];
-      marks.push({ x, y, w, i, text });
-      x += w + 2;
-      if (words[i].includes("\n")) [x, y] = [0, y + 24];
-    }
-    const more = words.length > most ? 22 : 0;
-    return {
-      width,
-      height: Math.max(y + 26 + more, coloured ? 130 : 0),
-      draw(pen: Pen) {
-        for (const mark of marks) {
-          const value = mark.i < values.length ? values[mark.i] : NaN;
-          const ground = Number.isNaN(value) ? null : colourAt(f.colour.map, value, limits, pen.theme.dark);
-          if (ground) pen.rect(mark.x, mark.y, mark.w, 21, hex(ground), undefined, 1, 3);
-          pen.text(mark.x + 3, mark.y + 15, mark.text, { ...style, fill: ground ? hex(ink(ground)) : pen.theme.ink });
-        }
-        if (more) pen.text(0, y + 40, `and ${grouped(words.length - most)} more`, { fill: pen.theme.muted, size: 11 });
-        if (coloured) colourBar(pen, f.colour, limits, room + 16, 2, 110);
-      },
-    };
-  }
-
   return {
     summary,
-    sheet: () =>
-      longSheet(f.tokens.dims, f.tokens.shape, [], [
-        { name: "token", words },
-        ...(coloured ? [{ name: f.colour.label || "value", numbers: values }] : []),
-        ...(f.details?.length ? [{ name: "detail", words: f.details }] : []),
-      ], ([i]) => place(i)),
-    picture,
-    changed: (_: Change[]) => dress(),
+    controls,
+    adjust() {
+      shadeValues();
+      paint();
+    },
+    sheet: () => {
+      const name = f.colour.label || "value";
+      if (!many) {
+        return longSheet(f.tokens.dims, f.tokens.shape, [], [{ name: "token", words }, ...(coloured ? [{ name, numbers: values }] : []), ...(f.details?.length ? [{ name: "detail", words: f.details }] : [])], ([i]) => place(i));
+      }
+      return longSheet(f.values.dims, f.values.shape, [f.series], [{ name: "token", words: Array.from({ length: values.length }, (_, i) => words[i % per] ?? "") }, { name, numbers: values }], ([s, i]) => ({
+        ...place(i),
+        ...(seriesKey ? { [seriesKey]: indexAt(f.series, s) } : {}),
+      }));
+    },
+    picture: (width) =>
+      tokenPicture(
+        { words, dress: dressOf, heading: series > 1 ? `${seriesLabel} ${seriesName(now)}` : undefined, legend: coloured ? { shading, label: f.colour.label } : undefined },
+        width,
+      ),
+    changed(changes: Change[]) {
+      const on = (channel: string) => changes.some((change) => change.channel === channel);
+      if (on("filter")) veil();
+      if (on("pin")) followPin();
+      if (on("hover") || on("pin") || on("compare")) dress();
+    },
     restyle(next) {
       theme = next;
       paint();
-      paintLegend();
     },
     destroy() {
       onLeave();
-      body.remove();
-      legend.remove();
+      holder.remove();
+      chooser?.element.remove();
     },
   };
 }

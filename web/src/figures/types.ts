@@ -13,6 +13,8 @@ export interface Arr<T = Num> {
   data?: ArrayLike<T>;
   dtype?: string;
   ref?: string;
+  /** Never sent: the array that this one has the largest values of blocks of. */
+  whole?: Arr<T>;
 }
 
 /** One coordinate that holds for a whole figure or node. */
@@ -77,7 +79,9 @@ export interface Table extends About {
 export interface Tokens extends About {
   kind: "tokens";
   tokens: Arr<string>;
+  /** One per token, or `[series, pos]`. */
   values: Arr;
+  series?: Guide;
   details?: string[];
   colour: ColourScale;
 }

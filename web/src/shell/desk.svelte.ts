@@ -1,46 +1,48 @@
 // The state of the page: the workspace, what is opened, what is pinned. The bus stays outside of the framework; here
 // is only a copy of its pins, so that a change of it never writes back.
 
-import { api, loadArray, type Ask, type Opened, Refusal, type ServerState, type Tokens, type ViewInfo } from "../api";
-import { createBus, type Bus, type Selection } from "../figures/bus";
+import { api, loadArray, type Opened, type ServerState, type ViewInfo } from "../api";
+import { createBus, type Bus, equal, isEmpty, type Selection } from "../figures/bus";
 import type { Context } from "../figures/render";
+import { Editing } from "./editing.svelte";
 import { arrange, freePlace, type Place } from "./grid";
 import { History } from "./history";
-import { readLink, readStart, validName, writeLink } from "./link";
-import { stream } from "./jobs.svelte";
+import { readLink, readStart } from "./link";
+import { Models, modelSpace, vocabularySpace } from "./models.svelte";
+import { type Allowed, program } from "./outside";
+import { Saving } from "./saving.svelte";
 import { fields, type Field, type Followed, initial } from "./schema";
-import { hashIds } from "./visible";
-import { firstWorkspace, type PlacedView, type Prompt, readSelection, readWorkspace, type Workspace } from "./workspace";
+import { stream } from "./stream.svelte";
+import { continued, firstWorkspace, type PlacedView, type Prompt, readSelection, type Shown, type Workspace, written } from "./workspace";
 
 export type Theme = "auto" | "light" | "dark";
-export type Shown = "after" | "before" | "edits" | "prompts" | "models";
-export type DialogName = "palette" | "help" | "search" | "workspace";
+export type DialogName = "palette" | "help" | "search" | "workspace" | "edit";
 
-const AUTOSAVE = "pellucid.desk";
 const THEME = "pellucid.theme";
 
 const message = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
 export class Desk {
   readonly bus: Bus = createBus();
+  readonly models = new Models();
+  readonly edits = new Editing(this);
+  readonly saving = new Saving(this);
   private readonly history = new History();
 
   server = $state.raw<ServerState | null>(null);
   problem = $state<string | null>(null);
   ws = $state<Workspace>(firstWorkspace());
-  name = $state<string | null>(null);
-  dirty = $state(false);
   pin = $state.raw<Selection>({});
-  opened = $state.raw<Record<string, Opened>>({});
-  openFailed = $state.raw<Record<string, string>>({});
-  opening = $state.raw<readonly string[]>([]);
-  private read = $state.raw<Record<string, Tokens | { error: string }>>({});
-  shown = $state<Record<string, Shown>>({});
+  compare = $state.raw<Bus["compare"]>([null, null]);
+  /** Programs that outside views may run. */
+  allowed = $state.raw<Allowed>({});
   maximised = $state<string | null>(null);
   current = $state<string | null>(null);
   /** While a view is dragged the elements keep their order, for one that is moved loses the pointer. */
   dragging = $state(false);
   dialog = $state<DialogName | null>(null);
+  /** Where the menu of a mark is open. */
+  menu = $state.raw<{ x: number; y: number } | null>(null);
   pathOpen = $state(false);
   step = $state(0);
   readout = $state("");
@@ -49,18 +51,15 @@ export class Desk {
   canRedo = $state(false);
   ready = $state(false);
 
-  private written = "";
-  private saveTimer: ReturnType<typeof setTimeout> | undefined;
-  private linkTimer: ReturnType<typeof setTimeout> | undefined;
-  private readonly asking = new Set<string>();
-
   // ---- start
 
   async start(): Promise<void> {
     this.bus.subscribe((changes) => {
-      if (!changes.some((c) => c.channel === "pin" || c.channel === "filter")) return;
+      // What the pointer is on is nobody's but the figures'.
+      if (changes.every((c) => c.channel === "hover")) return;
       this.pin = { ...this.bus.pin };
-      this.keep();
+      this.compare = this.bus.compare;
+      this.saving.keep();
     });
     try {
       const theme = localStorage.getItem(THEME);
@@ -69,7 +68,7 @@ export class Desk {
       // A page without storage forgets; that is all.
     }
     const link = readLink(location.hash);
-    this.written = location.hash;
+    this.saving.address = location.hash;
     try {
       this.server = await api.state();
     } catch (error) {
@@ -77,18 +76,31 @@ export class Desk {
       return;
     }
     stream.start();
+    stream.onBack(() => void this.refresh());
     const start = readStart(location.hash);
     const asked = start.models.length > 0 || start.prompts.length > 0;
     if (asked && link.ws === null) this.take(firstWorkspace());
-    else await this.restore(link.ws);
+    else await this.saving.restore(link.ws);
     this.beginWith(start.models, start.prompts);
     this.ready = true;
     // What was asked on the command line holds once: a reload keeps what was made of it.
-    if (asked) this.keep();
+    if (asked) this.saving.keep();
     if (Object.keys(link.sel).length) this.setPin(link.sel, "link");
     window.addEventListener("hashchange", () => {
-      if (location.hash !== this.written) location.reload();
+      if (location.hash !== this.saving.address) location.reload();
     });
+  }
+
+  /** What the program has to offer may have changed when it is back; what is open is opened again when it is asked for. */
+  private async refresh(): Promise<void> {
+    const before = this.server?.version;
+    try {
+      this.server = await api.state();
+    } catch {
+      return;
+    }
+    const changed = before !== this.server.version;
+    this.announce(changed ? `The program is back as version ${this.server.version}; reload the page` : "The program is back");
   }
 
   private beginWith(models: readonly string[], prompts: readonly string[]): void {
@@ -100,38 +112,15 @@ export class Desk {
       const id = this.ws.prompts[i]?.id ?? "pq"[i];
       if (id !== undefined) this.ws.prompts[i] = { id, text };
     }
-    if (prompts.length === 2) for (const v of this.ws.views) if (v.prompt !== null) this.shown[v.id] = "prompts";
+    if (prompts.length === 2) for (const v of this.ws.views) if (v.prompt !== null) v.show = "prompts";
   }
 
-  private async restore(name: string | null): Promise<void> {
-    const saved = this.saved();
-    if (name !== null && !(saved?.name === name && saved.dirty === true)) {
-      await this.load(name);
-      return;
-    }
-    if (!saved?.workspace) return;
-    try {
-      this.take(readWorkspace(saved.workspace));
-      this.name = typeof saved.name === "string" && validName(saved.name) ? saved.name : null;
-      this.dirty = saved.dirty === true;
-    } catch {
-      this.take(firstWorkspace());
-    }
-  }
-
-  private saved(): { name?: unknown; dirty?: unknown; workspace?: unknown } | null {
-    try {
-      return JSON.parse(localStorage.getItem(AUTOSAVE) ?? "null") as ReturnType<Desk["saved"]>;
-    } catch {
-      return null;
-    }
-  }
-
-  private take(ws: Workspace): void {
+  /** Puts another workspace on the page. */
+  take(ws: Workspace): void {
     this.ws = ws;
+    this.allowed = {};
     this.history.clear();
     this.marks();
-    this.shown = {};
     this.maximised = null;
     this.step = 0;
     this.pathOpen = (ws.path?.length ?? 0) > 0;
@@ -146,15 +135,15 @@ export class Desk {
     }
   }
 
-  // ---- changes, undo, saving
+  // ---- changes and undo
 
   /** A change that can be undone. Changes with one label that follow each other quickly are one step. */
   change(label: string, make: (ws: Workspace) => void): void {
     this.history.note(label, this.snapshot());
     make(this.ws);
     this.marks();
-    this.dirty = true;
-    this.keep();
+    this.saving.dirty = true;
+    this.saving.keep();
   }
 
   private snapshot(): string {
@@ -179,80 +168,14 @@ export class Desk {
   private again(state: string, said: string): void {
     this.ws = JSON.parse(state) as Workspace;
     this.marks();
-    this.dirty = true;
+    this.saving.dirty = true;
     this.announce(said);
-    this.keep();
+    this.saving.keep();
   }
 
   /** The workspace with its pins, as it is saved. */
-  document(): Workspace {
-    return { ...($state.snapshot(this.ws) as Workspace), selection: this.bus.state() };
-  }
-
-  /** Writes to the tab's storage and the address, a moment after the last change. */
-  private keep(): void {
-    if (!this.ready) return;
-    clearTimeout(this.saveTimer);
-    this.saveTimer = setTimeout(() => this.flush(), 400);
-    clearTimeout(this.linkTimer);
-    this.linkTimer = setTimeout(() => this.link(), 300);
-  }
-
-  flush(): void {
-    if (!this.ready) return;
-    try {
-      localStorage.setItem(AUTOSAVE, JSON.stringify({ name: this.name, dirty: this.dirty, workspace: this.document() }));
-    } catch {
-      // Full or forbidden storage: saving by name still works.
-    }
-  }
-
-  link(): string {
-    const hash = writeLink({ ws: this.name, sel: this.bus.pin });
-    if (hash !== this.written) {
-      this.written = hash;
-      history.replaceState(null, "", hash || location.pathname);
-    }
-    return location.href;
-  }
-
-  async load(name: string): Promise<string | null> {
-    try {
-      const found = await api.workspace(name);
-      this.take(readWorkspace(found.workspace));
-      this.name = found.name;
-      this.dirty = false;
-      this.keep();
-      this.announce(`Opened ${found.name}`);
-      return null;
-    } catch (error) {
-      this.announce(message(error));
-      this.problem = this.ready ? this.problem : `The workspace ${name} cannot be opened: ${message(error)}`;
-      return message(error);
-    }
-  }
-
-  async save(name: string, text?: string): Promise<string | null> {
-    if (!validName(name)) return "A name has letters, digits, spaces, dots, lines and underscores, and begins with a letter or digit.";
-    try {
-      const saved = await api.saveWorkspace(name, text === undefined ? { workspace: this.document() } : { text });
-      if (text !== undefined) this.take(readWorkspace(saved.workspace));
-      this.name = saved.name;
-      this.dirty = false;
-      this.keep();
-      this.announce(`Saved as ${saved.name}`);
-      return null;
-    } catch (error) {
-      const line = error instanceof Refusal && error.line !== undefined ? `Line ${error.line}: ` : "";
-      return line + message(error);
-    }
-  }
-
-  begin(): void {
-    this.take(firstWorkspace());
-    this.name = null;
-    this.dirty = false;
-    this.keep();
+  document(): Record<string, unknown> {
+    return { ...written($state.snapshot(this.ws) as Workspace), selection: this.bus.state() };
   }
 
   setTheme(theme: Theme): void {
@@ -278,79 +201,49 @@ export class Desk {
   }
 
   model(id: string): Opened | null {
-    return this.opened[this.reference(id)] ?? null;
-  }
-
-  /** Opens a reference once; a failure is kept until it is asked for again. */
-  async open(reference: string, again = false): Promise<void> {
-    if (this.opened[reference] || this.opening.includes(reference)) return;
-    if (this.openFailed[reference] && !again) return;
-    this.opening = [...this.opening, reference];
-    const { [reference]: _, ...others } = this.openFailed;
-    this.openFailed = others;
-    try {
-      this.opened = { ...this.opened, [reference]: await api.open(reference) };
-    } catch (error) {
-      this.openFailed = { ...this.openFailed, [reference]: message(error) };
-    } finally {
-      this.opening = this.opening.filter((r) => r !== reference);
-    }
+    return this.models.opened[this.reference(id)] ?? null;
   }
 
   prompt(id: string | null): Prompt | null {
     return id === null ? null : (this.ws.prompts.find((p) => p.id === id) ?? null);
   }
 
-  /** How a model reads a prompt, if that is known already. */
-  tokens(model: Opened | null, prompt: Prompt | null): Tokens | { error: string } | null {
-    if (!model || !prompt) return null;
-    if (prompt.tokens) return { ids: prompt.tokens, tokens: prompt.tokens.map((id) => `#${id}`) };
-    return this.read[`${model.id}\n${prompt.text ?? ""}`] ?? null;
-  }
-
-  async tokenise(model: Opened, prompt: Prompt): Promise<void> {
-    const text = prompt.text ?? "";
-    const key = `${model.id}\n${text}`;
-    if (prompt.tokens || this.read[key] || this.asking.has(key)) return;
-    this.asking.add(key);
-    let found: Tokens | { error: string };
-    try {
-      found = text === "" ? { ids: [], tokens: [] } : await api.tokens(model.id, text);
-    } catch (error) {
-      found = { error: message(error) };
-    }
-    this.asking.delete(key);
-    const others = Object.entries(this.read).slice(-50);
-    this.read = { ...Object.fromEntries(others), [key]: found };
-  }
-
-  modelSpace(model: Opened): string {
-    return `model:${model.id}`;
-  }
-
-  promptSpace(model: Opened | null, prompt: Prompt | null): string | null {
-    const found = this.tokens(model, prompt);
-    return found && "ids" in found ? `prompt:${hashIds(found.ids)}` : null;
-  }
-
   space(view: PlacedView, dim: string): string {
     const model = this.model(view.model);
     const bare = dim.split("/")[0] ?? dim;
-    if (bare === "pos") return this.promptSpace(model, this.prompt(view.prompt)) ?? `view:${view.id}`;
+    if (bare === "pos") return this.models.promptSpace(model, this.prompt(view.prompt)) ?? `view:${view.id}`;
     if (!model) return `view:${view.id}`;
-    if (bare === "d_vocab") return `vocab:${model.id.replace(/@[^@]*$/, "")}`;
-    if (["layer", "head", "neuron", "d_model", "d_head", "expert"].includes(bare)) return this.modelSpace(model);
+    if (bare === "d_vocab") return vocabularySpace(model);
+    if (["layer", "head", "neuron", "d_model", "d_head", "expert"].includes(bare)) return modelSpace(model);
     return `view:${view.id}`;
   }
 
   context(view: PlacedView): Context {
+    const now = () => this.ws.views.find((v) => v.id === view.id) ?? view;
     return {
       bus: this.bus,
       id: view.id,
-      space: (dim: string) => this.space(this.ws.views.find((v) => v.id === view.id) ?? view, dim),
-      load: loadArray,
+      space: (dim: string) => this.space(now(), dim),
+      load: (a, q) => stream.through(() => loadArray(a, q)),
       announce: (text: string) => this.announce(text),
+      options: {
+        get: (key) => $state.snapshot(now().options[key]),
+        set: (key, value) => {
+          if (JSON.stringify(now().options[key]) === JSON.stringify(value)) return;
+          this.change(`Drawing:${view.id}:${key}`, () => {
+            if (value === undefined) delete now().options[key];
+            else now().options[key] = value;
+          });
+        },
+      },
     };
+  }
+
+  show(view: PlacedView, shown: Shown): void {
+    this.change(`What is shown:${view.id}`, (ws) => {
+      const mine = ws.views.find((v) => v.id === view.id);
+      if (mine) mine.show = shown;
+    });
   }
 
   setPin(sel: Selection, source: string): void {
@@ -364,9 +257,9 @@ export class Desk {
 
   /** Moves the pin to the next layer of the first model. */
   stepLayer(by: number): void {
-    const model = this.model("a") ?? Object.values(this.opened)[0];
+    const model = this.model("a") ?? Object.values(this.models.opened)[0];
     if (!model) return;
-    const key = `layer@${this.modelSpace(model)}`;
+    const key = `layer@${modelSpace(model)}`;
     const now = this.bus.pin[key]?.at(-1);
     const next = now === undefined ? (by > 0 ? 0 : model.sizes.n_layers - 1) : now + by;
     if (next < 0 || next >= model.sizes.n_layers) {
@@ -405,10 +298,17 @@ export class Desk {
     for (const f of list) if (f.followed && f.required) follow[f.followed] = true;
     const place = freePlace(this.ws.views.map((v) => v.place), size.w, size.h);
     const model = this.ws.models[0]?.id ?? "a";
+    if (info.outside) this.allow(id, name);
     const prompt = prompted ? (this.ws.prompts[0]?.id ?? null) : null;
-    this.change(`Add view:${id}`, (ws) => ws.views.push({ id, view: name, model, prompt, parameters: initial(list), follow, place }));
+    this.change(`Add view:${id}`, (ws) => ws.views.push({ id, view: name, model, prompt, parameters: initial(list), follow, show: "after", options: {}, place }));
     this.announce(`Added ${name}`);
     return id;
+  }
+
+  /** Lets a view run the user's program that works it out. */
+  allow(id: string, view: string): void {
+    this.allowed = { ...this.allowed, [id]: program(view) };
+    this.saving.keep();
   }
 
   remove(id: string): void {
@@ -436,52 +336,42 @@ export class Desk {
     this.change(label, (ws) => this.settle(ws, id, to, from));
   }
 
-  /** The value that a view is asked with: the pin's where it follows, else its own. */
-  value(view: PlacedView, field: Field): unknown {
-    const own = view.parameters[field.name] ?? null;
-    if (!field.followed || view.follow[field.followed] !== true) return own;
-    const pinned = this.pin[`${field.name}@${this.space(view, field.name)}`]?.at(-1);
-    if (pinned === undefined || (field.max !== undefined && pinned > field.max)) return own;
-    return pinned;
+  /** Makes a prompt of what a view wrote: the text, or the ids where the prompt was given as ids. */
+  goOn(view: PlacedView, output: Record<string, unknown>, letter: "A" | "B"): void {
+    const from = this.prompt(view.prompt);
+    const next = from && continued(from, output);
+    if (!next) return this.announce("This answer has no text to go on from");
+    this.change(`Prompt from ${view.view}:${Date.now()}`, (ws) => {
+      const at = letter === "A" ? 0 : 1;
+      const id = ws.prompts[at]?.id ?? ["p", "q", "r"].find((free) => !ws.prompts.some((p) => p.id === free)) ?? "";
+      ws.prompts[at] = { id, ...next };
+    });
+    this.announce(`Prompt ${letter} is now the text with what was written`);
   }
 
-  /** What to ask for a view, or why it cannot be asked yet. */
-  request(view: PlacedView, shown: Shown): { ask: Ask } | { wait: string } | { empty: string } {
-    const info = this.info(view.view);
-    if (!info) return { empty: `This program has no view ${view.view}.` };
-    const reference = this.reference(view.model);
-    const model = this.opened[reference];
-    if (!model) {
-      const failed = this.openFailed[reference];
-      return failed ? { empty: `${reference} cannot be opened: ${failed}` } : { wait: `Opening ${reference}` };
-    }
-    const why = model.fits[view.view];
-    if (why) return { empty: `${model.name} does not fit: ${why}` };
-    const parameters: Record<string, unknown> = {};
-    for (const field of this.fields(view)) {
-      if (field.kind === "prompt") {
-        const prompt = this.prompt(view.prompt);
-        const value = prompt?.tokens ?? prompt?.text ?? null;
-        if (value !== null && value.length > 0) parameters[field.name] = value;
-        else if (field.required) return { empty: "Write a prompt above to ask this." };
-        continue;
-      }
-      const value = this.value(view, field);
-      if (value !== null) parameters[field.name] = value;
-      else if (field.required) return { empty: `Choose ${field.name} below.` };
-    }
-    const edits = shown === "before" ? [] : this.ws.edits.filter((e) => e.on).map((e) => e.text);
-    const ask: Ask = { model: model.id, view: view.view, parameters, edits: info.needs_network ? edits : [] };
-    if (shown === "prompts") {
-      const other = this.ws.prompts.find((p) => p.id !== view.prompt);
-      const against = other?.tokens?.join(",") ?? other?.text;
-      if (against) ask.against = against;
-    }
-    if (shown === "models") {
-      const other = this.ws.models.find((m) => m.id !== view.model);
-      if (other) ask.against = other.reference;
-    }
-    return { ask };
+  /** Pins what the pointer or the keys are on: always, or only where nothing is pinned. Whether anything is pinned then. */
+  pinHovered(source: string, always = false): boolean {
+    const { hover, pin } = this.bus;
+    const there = hover !== null && Object.entries(hover).every(([key, at]) => at.every((i) => pin[key]?.includes(i)));
+    if (hover !== null && !there && (always || isEmpty(pin))) this.bus.togglePin(hover, source, "replace");
+    this.pin = { ...this.bus.pin };
+    return !isEmpty(this.pin);
+  }
+
+  /** Puts what is pinned into slot A of the comparison, or into B where A has something. */
+  compareNext(): void {
+    if (!this.pinHovered("compare")) return this.announce("Nothing is pinned: pin what is to be compared, then press c");
+    const [a] = this.bus.compare;
+    if (equal(a, this.bus.pin)) return this.announce("This is in slot A; pin something else for slot B");
+    const slot = isEmpty(a) ? 0 : 1;
+    this.bus.setCompare(slot, this.bus.pin, "compare");
+    this.announce(slot === 0 ? "In slot A of the comparison; pin something else and press c for slot B" : "In slot B of the comparison");
+  }
+
+  compareNothing(): void {
+    this.bus.setCompare(0, null, "compare");
+    this.bus.setCompare(1, null, "compare");
+    this.announce("Nothing is compared");
   }
 
   // ---- path

@@ -1,6 +1,6 @@
 // From the JSON schema of a view's parameters to the fields of a form.
 
-import type { Schema, Sizes } from "../api";
+import type { Schema, Sizes, ViewInfo } from "../api";
 
 /** Parameters that can follow the pin. */
 export const FOLLOWED = ["layer", "head", "neuron", "pos"] as const;
@@ -137,4 +137,10 @@ export function parse(field: Field, text: string): unknown {
   if (field.min !== undefined && number < field.min) return undefined;
   if (field.max !== undefined && number > field.max) return undefined;
   return number;
+}
+
+/** Whether a view writes text after a prompt, from which one can go on. */
+export function writes(info: ViewInfo): boolean {
+  const prompted = Object.values(info.schema.properties ?? {}).some((s) => s.format === "prompt");
+  return prompted && info.output_schema.properties?.["text"]?.type === "string";
 }

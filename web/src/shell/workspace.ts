@@ -15,6 +15,10 @@ export interface EditChip {
   on: boolean;
 }
 
+/** What a view puts beside what it answers: nothing, the answer without edits, of the other prompt or model. */
+export const SHOWN = ["after", "before", "edits", "prompts", "models"] as const;
+export type Shown = (typeof SHOWN)[number];
+
 export interface PlacedView {
   id: string;
   view: string;
@@ -22,6 +26,9 @@ export interface PlacedView {
   prompt: string | null;
   parameters: Record<string, unknown>;
   follow: Partial<Record<Followed, boolean>>;
+  show: Shown;
+  /** How its figures are drawn, by names that the renderers choose. */
+  options: Record<string, unknown>;
   place: Place;
 }
 
@@ -31,8 +38,10 @@ export interface Step {
   show?: { pin?: Selection };
 }
 
+const VERSION = 2;
+
 export interface Workspace {
-  version: 1;
+  version: typeof VERSION;
   title: string;
   notes?: string;
   models: { id: string; reference: string }[];
@@ -53,11 +62,13 @@ export function firstWorkspace(): Workspace {
     prompt: "p",
     parameters: {},
     follow: {},
+    show: "after",
+    options: {},
     place,
     ...more,
   });
   return {
-    version: 1,
+    version: VERSION,
     title: "First look",
     models: [{ id: "a", reference: "zoo:talk" }],
     prompts: [{ id: "p", text: FIRST_PROMPT }],
@@ -87,10 +98,28 @@ export function readSelection(v: unknown): Selection | undefined {
   return out;
 }
 
+/** As it is written: what is as usual is left out. */
+export function written(ws: Workspace): Record<string, unknown> {
+  const views = ws.views.map(({ show, options, ...view }) => ({ ...view, ...(show === "after" ? {} : { show }), ...(Object.keys(options).length ? { options } : {}) }));
+  return { ...ws, views };
+}
+
+/** A prompt with what a network wrote after it: text after text; ids after ids. */
+export function continued(prompt: Prompt, output: Readonly<Record<string, unknown>>): Omit<Prompt, "id"> | null {
+  if (prompt.tokens) {
+    const ids = isObject(output["ids"]) ? output["ids"]["data"] : null;
+    return Array.isArray(ids) && ids.every((id) => Number.isInteger(id)) ? { tokens: [...prompt.tokens, ...(ids as number[])] } : null;
+  }
+  const words = text(output["text"]);
+  return words === null ? null : { text: (prompt.text ?? "") + words };
+}
+
 /** Reads a document of unknown origin. What is no workspace is refused with a reason; odd parts are mended. */
 export function readWorkspace(doc: unknown): Workspace {
-  if (!isObject(doc)) throw new Error("A workspace is a document with `version: 1`.");
-  if (doc["version"] !== 1) throw new Error(`This workspace has version ${String(doc["version"])}; this program reads version 1.`);
+  if (!isObject(doc)) throw new Error(`A workspace is a document with \`version: ${VERSION}\`.`);
+  // Version 1 had neither `show` nor `options`, which may be left out: reading mends it.
+  const version = doc["version"];
+  if (version !== 1 && version !== VERSION) throw new Error(`This workspace has version ${String(version)}; this program reads versions 1 and ${VERSION}.`);
   const models = items(doc["models"], 8).flatMap((m) => {
     const reference = isObject(m) ? text(m["reference"], 1000) : null;
     const id = isObject(m) ? text(m["id"], 40) : null;
@@ -123,6 +152,8 @@ export function readWorkspace(doc: unknown): Workspace {
         prompt: text(v["prompt"], 40),
         parameters: isObject(v["parameters"]) ? v["parameters"] : {},
         follow,
+        show: SHOWN.find((shown) => shown === v["show"]) ?? "after",
+        options: isObject(v["options"]) ? v["options"] : {},
         place: clamp({ x: number("x", 0), y: number("y", i * 8), w: number("w", 6), h: number("h", 8) }),
       },
     ];
@@ -138,7 +169,7 @@ export function readWorkspace(doc: unknown): Workspace {
   });
   const notes = text(doc["notes"]);
   return {
-    version: 1,
+    version: VERSION,
     title: text(doc["title"], 500) ?? "Untitled",
     ...(notes ? { notes } : {}),
     models: models.length ? models : [{ id: "a", reference: "zoo:talk" }],

@@ -5,6 +5,8 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import AxeBuilder from "@axe-core/playwright";
 import { chromium } from "playwright-core";
 import { createServer } from "vite";
+import { benches } from "./gallery.bench.mjs";
+import { choices } from "./gallery.choices.mjs";
 
 const shots = process.env.SHOTS ?? "/tmp/webshots";
 mkdirSync(shots, { recursive: true });
@@ -46,6 +48,11 @@ const lit = (page, card) =>
     return n;
   }, card);
 const frames = (page) => page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 20)))));
+
+async function axe(page) {
+  const found = (await new AxeBuilder({ page }).include("#gallery").analyze()).violations.filter(({ impact }) => impact === "serious" || impact === "critical");
+  assert.equal(found.length, 0, JSON.stringify(found.map(({ id, nodes }) => [id, nodes.length, nodes[0].html.slice(0, 160), nodes[0].any[0]?.message])));
+}
 
 try {
   const { page, problems, close } = await open("");
@@ -156,10 +163,7 @@ try {
     assert.equal(empty, 0);
     for (const button of await page.locator(".fig-as-table").all()) await button.click({ force: true });
   });
-  await check("no serious accessibility violation", async () => {
-    const found = (await new AxeBuilder({ page }).include("#gallery").analyze()).violations.filter(({ impact }) => impact === "serious" || impact === "critical");
-    assert.equal(found.length, 0, JSON.stringify(found.map(({ id, nodes }) => [id, nodes.length, nodes[0].html.slice(0, 160), nodes[0].any[0]?.message])));
-  });
+  await check("no serious accessibility violation", () => axe(page));
   await check("narrow page: nothing wider than the page", async () => {
     await page.setViewportSize({ width: 420, height: 800 });
     await page.waitForTimeout(400);
@@ -169,53 +173,10 @@ try {
   await check("no errors on the page", () => assert(problems.length === 0, problems.join(" ~ ").slice(0, 600)));
   await close();
 
+  await choices({ open, check, frames, lit, axe, shots });
+  await benches({ open, check });
   const big = await open("?large");
-  await check("large page: hover to highlight", async () => {
-    const p = big.page;
-    await p.waitForTimeout(1500);
-    const times = await p.evaluate(async () => {
-      const out = { paint: [], run: [] };
-      const frame = () => new Promise((done) => requestAnimationFrame(done));
-      for (let i = 0; i < 25; i++) {
-        const start = performance.now();
-        window.gallery.bus.setHover(i % 2 ? { "pos@prompt:1": [i] } : { "example@set:1": [i * 31], "layer@model:a": [i % 12] }, "test");
-        await frame();
-        out.run.push(performance.now() - start);
-        await frame();
-        out.paint.push(performance.now() - start);
-      }
-      return out;
-    });
-    const middle = (list) => list.sort((a, b) => a - b)[list.length >> 1];
-    await p.screenshot({ path: `${shots}/large.png`, fullPage: true });
-    const [run, paint] = [middle(times.run), middle(times.paint)];
-    assert(paint < 150, String(paint));
-    return `drawn after ${run.toFixed(1)} ms, next frame after ${paint.toFixed(1)} ms (median of 25; slowest ${Math.max(...times.paint).toFixed(0)})`;
-  });
-  await check("large page: brush over 20,000 and over a million points", async () => {
-    const out = [];
-    for (const card of ["card2", "card3"]) {
-      const canvas = big.page.locator(`#${card} .fig-top`);
-      await canvas.scrollIntoViewIfNeeded();
-      const took = await big.page.evaluate(async (id) => {
-        const canvas = document.querySelector(`#${id} .fig-top`);
-        const r = canvas.getBoundingClientRect();
-        const fire = (type, x, y) => canvas.dispatchEvent(new PointerEvent(type, { clientX: r.left + x, clientY: r.top + y, button: 0, pointerId: 1, bubbles: true }));
-        canvas.setPointerCapture = canvas.releasePointerCapture = () => {};
-        fire("pointerdown", 150, 80);
-        const start = performance.now();
-        fire("pointermove", 200, 120);
-        await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
-        const took = performance.now() - start;
-        fire("pointerup", 200, 120);
-        window.gallery.bus.setFilter(null, id.replace("card", "v"));
-        return took;
-      }, card);
-      out.push(`${took.toFixed(0)} ms`);
-    }
-    return out.join(", ");
-  });
-  await check("no errors on the large page", () => assert.deepEqual(big.problems, []));
+  await big.page.screenshot({ path: `${shots}/large.png`, fullPage: true });
   await big.close();
 } finally {
   await browser.close();

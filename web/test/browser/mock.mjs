@@ -85,21 +85,73 @@ const DRAW = {
   sample: (o) => ({ kind: "text", title: "Sample", body: o.text, caveats: ["One sample of many."] }),
 };
 
-export async function serve(port = 0, dist = DIST) {
+/** A view that a program of the user's would work out; here it counts words. */
+const OUTSIDE = {
+  name: "words",
+  shelf: "outside",
+  summary: "How many words the prompt has.",
+  help: "How many words the prompt has.",
+  schema: { properties: { prompt: { format: "prompt", anyOf: [{ type: "string" }] } }, required: ["prompt"] },
+  output_schema: {},
+  needs_network: false,
+  revision: 1,
+  outside: true,
+};
+
+const REFERENCE = { version: 1, title: "Two views", models: [{ id: "a", reference: "zoo:talk" }], prompts: [{ id: "p", text: "My fellow citizens" }], edits: [] };
+const entry = (id, view, y) => ({ id, view, model: "a", prompt: "p", parameters: {}, follow: {}, place: { x: 0, y, w: 6, h: 8 } });
+const BUILT_IN = {
+  "two-views": { ...REFERENCE, views: [entry("v1", "next_tokens", 0), entry("v2", "norms", 8)] },
+  "from-elsewhere": { ...REFERENCE, title: "From elsewhere", views: [entry("v1", "words", 0), entry("v2", "norms", 8)] },
+};
+
+const refuse = (status, message, line) => Object.assign(new Error(message), { status, line });
+const migrated = (workspace) => ({ ...workspace, version: 2 });
+
+/** YAML of a document, with its values as JSON, which YAML contains. */
+const yaml = (workspace) =>
+  Object.entries(workspace)
+    .map(([key, value]) => (Array.isArray(value) && value.length ? `${key}:\n${value.map((v) => `- ${JSON.stringify(v)}\n`).join("")}` : `${key}: ${JSON.stringify(value)}\n`))
+    .join("");
+
+/** As much of YAML as `yaml` writes. */
+function readYaml(text) {
+  const out = {};
+  let list = null;
+  for (const [i, line] of text.split("\n").entries()) {
+    const [, key, rest] = /^([a-z]+):(.*)$/.exec(line) ?? [];
+    try {
+      if (line.startsWith("- ") && list) list.push(JSON.parse(line.slice(2)));
+      else if (key && rest.trim() === "") list = out[key] = [];
+      else if (key) out[key] = JSON.parse(rest);
+      else if (line.trim() !== "") throw new Error();
+    } catch {
+      throw refuse(400, "this is no workspace", i + 1);
+    }
+  }
+  return out;
+}
+
+/**
+ * `token`: only with it may one ask, as with the program itself. `kept` stands for the folder of answers, which outlives
+ * a server.
+ */
+export async function serve(port = 0, dist = DIST, { token = null, kept = new Map() } = {}) {
   const names = ["head_circuits", "pattern", "direct_logit", "head_sources", "saliency", "two", "sample", "detect", "logit_lens", "next_tokens", "promoted_tokens", "norms", "similarity", "spectra"];
   const views = await Promise.all(
     names.map(async (name) => {
       const v = await ask(["views", name, "--json"]);
       const summary = v.help.split("\n")[0];
-      return { name, shelf: v.shelf, summary, help: v.help, schema: v.parameters, output_schema: v.output, needs_network: name !== "spectra", revision: v.revision };
+      return { name, shelf: v.shelf, summary, help: v.help, schema: v.parameters, output_schema: v.output, needs_network: name !== "spectra", revision: v.revision, outside: false };
     }),
   );
-  const models = (await ask(["models", "--json"])).map((m) => ({ reference: m.model, problem: null, ...m }));
+  views.push(OUTSIDE);
+  const models = await ask(["models", "--json"]);
   const opened = new Map();
   const jobs = new Map();
   const byKey = new Map();
   const streams = new Map();
-  const workspaces = new Map();
+  const workspaces = new Map(Object.entries(BUILT_IN).map(([name, workspace]) => [name, { name, workspace: migrated(workspace), builtin: true }]));
   const vocabulary = new Map();
   let count = 0;
   let serial = 0;
@@ -135,15 +187,25 @@ export async function serve(port = 0, dist = DIST) {
     });
     try {
       job.state = "running";
-      for (let i = 0; i < (name === "detect" ? 30 : 2); i += 1) {
-        [job.done, job.of, job.text] = [i, name === "detect" ? 30 : 2, "layers"];
+      const steps = name === "detect" ? 30 : 2;
+      for (let i = 0; i < steps; i += 1) {
+        [job.done, job.of] = [i, steps];
         tell(job);
         await sleep(name === "detect" ? 150 : 15);
         if (job.state === "cancelled") return;
       }
-      const output = await ask(["view", name, model, ...flags, ...edits.flatMap((e) => ["--edit", e]), "--json"]);
-      const figure = DRAW[name]?.(output) ?? { kind: "text", title: name, body: JSON.stringify(output).slice(0, 4000) };
-      job.artifact = { key: job.key, kind: "view", ...job.ask, provenance: { model, method: name, seed: parameters.seed ?? null, version: "mock" }, figure };
+      const outside = () => ({ text: `${String(parameters.prompt).split(/\s+/).filter(Boolean).length} words` });
+      const output = name === OUTSIDE.name ? outside() : await ask(["view", name, model, ...flags, ...edits.flatMap((e) => ["--edit", e]), "--json"]);
+      // Text is told while it is written.
+      for (const [i, piece] of name === "sample" ? output.tokens.data.entries() : []) {
+        [job.done, job.of] = [i, output.tokens.data.length];
+        job.text += piece;
+        tell(job);
+        await sleep(20);
+        if (job.state === "cancelled") return;
+      }
+      const figure = DRAW[name]?.(output) ?? { kind: "text", title: name, body: output.text ?? JSON.stringify(output).slice(0, 4000) };
+      kept.set(job.key, { artifact: { key: job.key, kind: "view", ...job.ask, provenance: { model, method: name, seed: parameters.seed ?? null, version: "mock" }, figure }, output });
       job.state = "done";
     } catch (error) {
       job.state = "failed";
@@ -157,28 +219,30 @@ export async function serve(port = 0, dist = DIST) {
     const q = url.searchParams;
     const method = request.method;
     if (name === "state") return { version: "mock", models, opened: [...opened.values()], views };
-    if (name === "open") return open(body.reference).catch((e) => { throw Object.assign(new Error(String(e.stderr || e.message).trim().replace(/^error: /, "")), { status: 404 }); });
+    if (name === "open") return open(body.reference).catch((e) => { throw refuse(404, String(e.stderr || e.message).trim().replace(/^error: /, "")); });
     if (name === "tokens") return tokens(body.model, body.text);
     if (name === "vocabulary") return [...vocabulary].filter(([, t]) => t.includes(q.get("q"))).slice(0, 20).map(([i, token]) => ({ id: i, token }));
     if (name === "edits") {
-      const match = /^([\w.*]+)(\[[^\]]*\])?=(zero|\*-?[\d.]+|patch:.+)$/.exec(body.edit);
-      if (!match) throw Object.assign(new Error("this is no edit; write POINT[WHERE]=zero, =*FACTOR or =patch:PROMPT"), { status: 400 });
+      const match = /^([\w.*]+)(\[[^\]]*\])?=(zero|\*-?[\d.]+|noise:[\d.]+(:\d+)?|(mean:|set:|patch:|\+).+)$/.exec(body.edit);
+      if (!match) throw refuse(400, "this is no edit; write POINT[WHERE]=zero, =*FACTOR or =patch:PROMPT");
       return { edit: body.edit, point: match[1] };
     }
     if (name === "jobs" && method === "POST") {
-      const { tab, ...rest } = body;
+      const { tab, allowed, ...rest } = body;
+      if (rest.view === OUTSIDE.name && allowed !== true) throw refuse(403, `pellucid-view-${OUTSIDE.name} runs only where it is allowed`);
       const key = createHash("sha256").update(JSON.stringify(rest)).digest("hex").slice(0, 16);
       const known = byKey.get(key);
       if (known && known.state !== "cancelled" && known.state !== "failed") return view(known);
+      // Like the program's, ids begin anew with every start.
       count += 1;
-      const job = { id: `j${count}`, key, state: "queued", done: 0, of: 0, text: "", error: null, tab, ask: rest, artifact: null };
+      const job = { id: count, key, state: kept.has(key) ? "done" : "queued", done: 0, of: 0, text: "", error: null, tab, ask: rest };
       jobs.set(job.id, job);
       byKey.set(key, job);
-      void work(job);
+      if (job.state === "queued") void work(job);
       return view(job);
     }
     if (name === "jobs" && method === "DELETE") {
-      const job = jobs.get(id);
+      const job = jobs.get(Number(id));
       if (job && (job.state === "queued" || job.state === "running")) {
         job.state = "cancelled";
         tell(job);
@@ -187,28 +251,24 @@ export async function serve(port = 0, dist = DIST) {
     }
     if (name === "jobs") return [...jobs.values()].filter((j) => j.tab === q.get("tab")).map(view);
     if (name === "artifacts") {
-      const artifact = byKey.get(id)?.artifact;
-      if (!artifact) throw Object.assign(new Error("no such artifact; ask again"), { status: 404 });
-      return third?.startsWith("export.") ? artifact.figure : artifact;
+      const found = kept.get(id);
+      if (!found) throw refuse(404, "no such artifact; ask again");
+      return third === "export.json" ? found.output : third ? found.artifact.figure : found.artifact;
     }
-    if (name === "workspaces" && method === "PUT") {
-      let workspace = body.workspace;
-      if (!workspace) {
-        try {
-          workspace = JSON.parse(body.text);
-        } catch {
-          throw Object.assign(new Error("this is no workspace"), { status: 400, line: 1 });
-        }
-      }
-      const kept = { name: id, text: JSON.stringify(workspace, null, 2), workspace };
-      workspaces.set(id, kept);
-      return kept;
-    }
+    if (name === "workspaces" && id === "text" && method === "POST") return { text: yaml(body.workspace) };
     if (name === "workspaces" && id) {
-      if (!workspaces.has(id)) throw Object.assign(new Error(`no workspace is called ${id}`), { status: 404 });
-      return workspaces.get(id);
+      const known = workspaces.get(id);
+      if (method !== "GET" && known?.builtin) throw refuse(409, `${id} comes with the program; choose another name`);
+      if (method === "PUT") workspaces.set(id, { name: id, workspace: migrated(body.workspace ?? readYaml(body.text)), builtin: false });
+      else if (!known) throw refuse(404, `no workspace is called ${id}`);
+      if (method === "DELETE") {
+        workspaces.delete(id);
+        return {};
+      }
+      const { name: called, workspace } = workspaces.get(id);
+      return { name: called, text: yaml(workspace), workspace };
     }
-    if (name === "workspaces") return [...workspaces.values()].map((w) => ({ name: w.name, title: w.workspace.title, builtin: false }));
+    if (name === "workspaces") return [...workspaces.values()].map((w) => ({ name: w.name, title: w.workspace.title, builtin: w.builtin }));
     if (name === "events") {
       const tab = q.get("tab");
       response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
@@ -219,7 +279,7 @@ export async function serve(port = 0, dist = DIST) {
       request.on("close", () => set.delete(response));
       return undefined;
     }
-    throw Object.assign(new Error("no such address"), { status: 404 });
+    throw refuse(404, "no such address");
   }
 
   const server = createServer(async (request, response) => {
@@ -227,6 +287,13 @@ export async function serve(port = 0, dist = DIST) {
     response.setHeader("content-security-policy", CSP);
     response.setHeader("x-content-type-options", "nosniff");
     try {
+      if (token !== null) {
+        if (url.searchParams.get("token") === token) {
+          response.writeHead(303, { location: "/", "set-cookie": `mock=${token}; HttpOnly; SameSite=Strict; Path=/` }).end();
+          return;
+        }
+        if (!request.headers.cookie?.includes(`mock=${token}`)) throw refuse(401, "the token is missing: open the address that was printed");
+      }
       if (url.pathname.startsWith("/api/")) {
         let text = "";
         for await (const chunk of request) text += chunk;
@@ -242,7 +309,7 @@ export async function serve(port = 0, dist = DIST) {
     }
   });
   await new Promise((done) => server.listen(port, "127.0.0.1", done));
-  return { url: `http://127.0.0.1:${server.address().port}/`, close: () => { server.closeAllConnections(); server.close(); } };
+  return { url: `http://127.0.0.1:${server.address().port}/${token === null ? "" : `?token=${token}`}`, close: () => { server.closeAllConnections(); server.close(); } };
 }
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::ArgMatches;
-use engine::{Batch, Captured, Closure, Edit, Error, Logits, PointId, Run, Select, Spec, diagnose, gradients};
+use engine::{Batch, Captured, Closure, Error, Logits, PointId, Run, Select, Spec, diagnose, gradients};
 use store::{Announced, Captures, Element};
-use views::{Opened, Progress, load_edits};
+use views::{Cx, load_edits};
 
 use super::{objective, view};
 use crate::failure::usage_error;
@@ -31,14 +31,18 @@ pub(super) fn run(matches: &ArgMatches) -> Result<()> {
     load_edits(&opened, &mut edits, encoding, limit).map_err(|error| model::name_damage(&opened, error))?;
     let tokens = prompts.iter().map(|prompt| opened.encode(prompt, encoding)).collect::<views::Result<Vec<_>>>()?;
     let about = matches.get_many::<String>("edit").into_iter().flatten().cloned().collect::<Vec<_>>().join("; ");
-    let job = Job { opened: &opened, batch: Batch::new(&tokens)?, edits: &edits, about, points: &points, limit };
     let waiting = Waiting::new(false);
+    let mut cx = Cx::new(&opened).edits(&edits).encoding(encoding).progress(&waiting);
+    if let Some(bytes) = limit {
+        cx = cx.memory(bytes);
+    }
+    let job = Job { cx: &cx, batch: Batch::new(&tokens)?, about, points: &points };
     let written = match matches.get_one::<String>("grad") {
         Some(text) => {
             let objective = objective::parse(text, tokens.len(), opened.tokenizer()?)?;
             job.differentiate(path, text, &objective, matches.get_flag("grad-parameters"))
         }
-        None => job.capture(path, &waiting),
+        None => job.capture(path),
     };
     waiting.finish();
     let count = written.map_err(|error| match error.downcast::<views::Error>() {
@@ -49,27 +53,24 @@ pub(super) fn run(matches: &ArgMatches) -> Result<()> {
     Ok(())
 }
 
-struct Job<'a> {
-    opened: &'a Opened,
-    batch: Batch,
-    edits: &'a [Edit],
+/// What is to be written.
+pub(crate) struct Job<'a> {
+    pub(crate) cx: &'a Cx<'a>,
+    pub(crate) batch: Batch,
     /// The edits as they were given.
-    about: String,
-    points: &'a [PointId],
-    limit: Option<u64>,
+    pub(crate) about: String,
+    pub(crate) points: &'a [PointId],
 }
 
 impl Job<'_> {
     /// Writes each activation while the pass goes on, so that none is held longer than it lives.
-    fn capture(&self, path: &Path, waiting: &Waiting) -> Result<usize> {
-        let model = self.opened.model()?;
+    pub(crate) fn capture(&self, path: &Path) -> Result<usize> {
+        let model = self.cx.model()?;
         let announced = self.points.iter().map(|&id| self.announce(model.spec(), id, "")).collect();
         let mut file = self.create(path, announced, &[])?;
         let (mut failed, mut met) = (None, 0);
         let mut tap = Closure::at(self.points.to_vec(), |seen| {
-            if !waiting.tick(met, self.points.len() as u64) {
-                return Err(Error::Cancelled);
-            }
+            self.cx.tick(met, self.points.len() as u64)?;
             met += 1;
             let captured =
                 Captured { point: seen.point.clone(), batch: seen.batch.clone(), data: seen.tensor.data.clone() };
@@ -82,8 +83,8 @@ impl Job<'_> {
             }
         });
         // Logits are points like others, and only made if they are wanted.
-        let run = Run::new(model, self.batch.clone()).edits(self.edits).logits(Logits::None);
-        let run = match self.limit {
+        let run = Run::new(model, self.batch.clone()).edits(self.cx.edits_in_force()).logits(Logits::None);
+        let run = match self.cx.memory_limit() {
             Some(bytes) => run.memory(bytes),
             None => run,
         };
@@ -98,8 +99,8 @@ impl Job<'_> {
 
     /// Writes activations and the gradients of an objective by them.
     fn differentiate(&self, path: &Path, name: &str, of: &engine::Objective, parameters: bool) -> Result<usize> {
-        let model = self.opened.model()?;
-        let found = gradients(model, self.batch.clone(), self.edits, of, self.points, parameters)
+        let model = self.cx.model()?;
+        let found = gradients(model, self.batch.clone(), self.cx.edits_in_force(), of, self.points, parameters)
             .map_err(views::Error::from)?;
         let both = |id| [self.announce(model.spec(), id, ""), self.announce(model.spec(), id, "grad/")];
         let mut announced: Vec<Announced> = self.points.iter().flat_map(|&id| both(id)).collect();
@@ -149,9 +150,9 @@ impl Job<'_> {
             announced.push(whole("lengths", vec![prompts]));
         }
         let own = [
-            ("model", self.opened.file().name()),
+            ("model", self.cx.file().name()),
             ("edits", self.about.clone()),
-            ("backend", self.opened.model()?.backend().name().to_owned()),
+            ("backend", self.cx.model()?.backend().name().to_owned()),
             ("made_by", concat!("pellucid ", env!("CARGO_PKG_VERSION")).to_owned()),
         ];
         let metadata: BTreeMap<String, String> = own
@@ -177,7 +178,7 @@ impl Job<'_> {
         let values = captured.data.to_f32();
         let masked = captured.point.is_pairs() && prefix.is_empty();
         if !values.iter().all(|x| x.is_finite() || (masked && *x == f32::NEG_INFINITY)) {
-            let error = diagnose(self.opened.model()?, self.batch.clone(), self.edits, None);
+            let error = diagnose(self.cx.model()?, self.batch.clone(), self.cx.edits_in_force(), None);
             return Err(views::Error::from(error).into());
         }
         let name = format!("{prefix}{}", captured.point.name);

@@ -1,7 +1,7 @@
 //! One file for each thing that can be asked for.
 
 mod bench;
-mod capture;
+pub(crate) mod capture;
 pub(crate) mod card;
 pub(crate) mod models;
 mod objective;

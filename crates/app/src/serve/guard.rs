@@ -120,11 +120,11 @@ pub(super) fn token_of(folder: &Path) -> Result<String> {
     Ok(token)
 }
 
-/// Whether nobody but the owner may read a file.
+/// Whether nobody but the owner may do anything with a file: the six lowest bits of its mode are for others.
 #[cfg(unix)]
 fn is_private(path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
-    fs::metadata(path).is_ok_and(|file| file.mode() & 0o077 == 0)
+    fs::metadata(path).is_ok_and(|file| file.mode().trailing_zeros() >= 6)
 }
 
 #[cfg(not(unix))]

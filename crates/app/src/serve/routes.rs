@@ -18,7 +18,7 @@ use futures_util::{Stream, stream};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio::sync::broadcast::error::RecvError;
-use views::{AnyView, Cx, Encoding, Other, PromptRef, load_edits};
+use views::{AnyView, Cx, Encoding, Other, Outside, PromptRef, load_edits};
 
 use super::arrays::{Raw, parse_slice};
 use super::artifacts::key;
@@ -118,7 +118,7 @@ fn told(view: &AnyView) -> Value {
     let summary = help.split("\n\n").next().unwrap_or_default().to_owned();
     json!({
         "name": view.name, "shelf": view.shelf, "summary": summary, "help": help, "schema": view.schema(),
-        "output_schema": view.output_schema(), "needs_network": view.needs_network, "revision": view.revision,
+        "output_schema": view.output_schema(), "needs_network": view.needs_network, "revision": view.revision, "outside": view.program().is_some(),
     })
 }
 
@@ -206,6 +206,9 @@ struct Question {
     edits: Vec<String>,
     #[serde(default)]
     against: Option<String>,
+    /// Whether the person wants a program of theirs to be run, where the view is one.
+    #[serde(default)]
+    allowed: bool,
     tab: String,
 }
 
@@ -213,6 +216,10 @@ async fn ask(State(shared): App, Json(asked): Json<Question>) -> Answer {
     aside(move || {
         let view = shared.views.iter().find(|view| view.name == asked.view);
         let view = *view.ok_or_else(|| Refusal::missing(format!("there is no view `{}`", asked.view)))?;
+        if view.program().is_some() && !asked.allowed {
+            let why = format!("`{}` is a program outside of Pellucid, and nobody has said that it may run", view.name);
+            return Err(Refusal::new(StatusCode::FORBIDDEN, why));
+        }
         let served = shared.models.open(&asked.model)?;
         let edits = asked.edits.iter().map(|edit| edit.parse::<Edit>()).collect::<Result<Vec<_>, _>>()?;
         let mut weights = served.digest.clone();
@@ -221,7 +228,7 @@ async fn ask(State(shared): App, Json(asked): Json<Question>) -> Answer {
         }
         let inputs = json!({
             "view": view.name, "revision": view.revision, "model": asked.model, "parameters": asked.parameters,
-            "edits": asked.edits, "against": asked.against,
+            "edits": asked.edits, "against": asked.against, "program": view.program().and_then(Outside::digest),
         });
         let key = key(&inputs, &weights);
         let is_there = shared.artifacts.has(&key);

@@ -254,9 +254,9 @@ impl Workspaces {
     /// Deletes one; the error is for the person.
     pub(super) fn delete(&self, name: &str) -> Result<()> {
         let place = self.place(name).filter(|place| place.is_file());
-        let why = || match is_built_in(name) {
-            true => format!("`{name}` ships with the program and cannot be deleted"),
-            false => format!("there is no workspace `{name}`"),
+        let why = || {
+            let ships = format!("`{name}` ships with the program and cannot be deleted");
+            if is_built_in(name) { ships } else { format!("there is no workspace `{name}`") }
         };
         let place = place.with_context(why)?;
         fs::remove_file(&place).with_context(|| place.display().to_string())

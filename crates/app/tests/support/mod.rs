@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub, reason = "a test may; each test file uses its own share")]
 
+pub mod server;
 pub mod snapshot;
 
 use std::collections::BTreeMap;

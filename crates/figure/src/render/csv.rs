@@ -138,6 +138,12 @@ fn heatmap(figure: &Heatmap) -> String {
 }
 
 fn tokens(figure: &Tokens) -> String {
+    if let (&[_, n], false) = (figure.values.shape(), figure.values.is_empty()) {
+        return long(&figure.values, &[&figure.series, &Guide::default()], &["token", "value"], |flat, _| {
+            let token = figure.tokens.data().get(flat % n);
+            vec![token.map_or_else(String::new, |token| word(token)), number(&figure.values.data()[flat])]
+        });
+    }
     let values: &[&str] = if figure.values.is_empty() { &["token"] } else { &["token", "value"] };
     long(&figure.tokens, &[], values, |flat, _| {
         let mut row = vec![word(&figure.tokens.data()[flat])];

@@ -31,6 +31,7 @@ pub(crate) fn all() -> Vec<(&'static str, Figure)> {
         ("table", table()),
         ("tokens", tokens()),
         ("tokens_details", tokens_details()),
+        ("tokens_series", tokens_series()),
         ("heatmap_lens", lens()),
         ("heatmap_pattern", pattern()),
         ("heatmap_stack", stack()),
@@ -84,7 +85,7 @@ fn table() -> Figure {
         .into()
 }
 
-const PARAGRAPH: &str = "When| Mr|.| and| Mrs|.| D|urs|ley| woke| up| on| the| dull|,| gray| Tuesday| our| story| starts|,| there| was| nothing| about| the| cloudy| sky| outside| to| suggest| that| strange| and| mysterious| things| would| soon| be| happening| all| over| the| country|.|\n|Mr|.| D|urs|ley| hum|med| as| he| picked| out| his| most| boring| tie| for| work|.";
+const PARAGRAPH: &str = "Before| the| har|bour| master| had| fin|ished| his| tea|,| a| ship| without| a| name| came| in| on| the| morning| tide|,| and| nobody| on| the| quay| could| say| which| flag| it| was| fly|ing|,| or| why| its| dec|ks| were| full| of| apple| trees|.|\n|The| mas|ter| put| his| cup| down| and| went| to| look|.";
 
 fn tokens() -> Figure {
     let tokens: Vec<&str> = PARAGRAPH.split('|').collect();
@@ -95,6 +96,17 @@ fn tokens() -> Figure {
         .colour(ColourScale::tint().label("surprise (nats)"))
         .title("How surprising each token is")
         .caption("Negative log-probability of each token given those before it.")
+        .into()
+}
+
+fn tokens_series() -> Figure {
+    let (series, n) = (3, PROMPT.len());
+    let values = (0..series * n).map(|i| noise(i + 40).powi(2) * 3.0).collect();
+    let neurons = Guide::new("neuron").indices([17, 4, 230]);
+    Tokens::new(PROMPT)
+        .values_of(neurons, Array::matrix(Dim::Neuron, Dim::Pos, series, n, values).unwrap())
+        .colour(ColourScale::tint().label("activation"))
+        .title("Three neurons of layer 5")
         .into()
 }
 

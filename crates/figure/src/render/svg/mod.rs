@@ -94,7 +94,10 @@ fn draw(figure: &Figure, room: f64, depth: usize) -> Canvas {
         Figure::Text(figure) => prose::text(figure, room),
         Figure::Code(figure) => prose::code(figure, room),
         Figure::Table(figure) => table::draw(figure),
-        Figure::Tokens(figure) => tokens::draw(figure, room),
+        Figure::Tokens(figure) => match figure.apart() {
+            Some(strips) => group::group(&strips, room, depth),
+            None => tokens::draw(figure, room),
+        },
         Figure::Heatmap(figure) => heatmap::draw(figure, room),
         Figure::Lines(figure) => lines::draw(figure, room),
         Figure::Scatter(figure) => scatter::draw(figure, room),

@@ -85,7 +85,10 @@ fn draw(figure: &Figure, style: &TextStyle) -> Block {
         Figure::Text(figure) => prose::text(figure, style),
         Figure::Code(figure) => prose::code(figure, style),
         Figure::Table(figure) => table::draw(figure, style),
-        Figure::Tokens(figure) => tokens::draw(figure, style),
+        Figure::Tokens(figure) => match figure.apart() {
+            Some(strips) => group::group(&strips, style),
+            None => tokens::draw(figure, style),
+        },
         Figure::Heatmap(figure) => heatmap::draw(figure, style),
         Figure::Lines(figure) => lines::draw(figure, style),
         Figure::Scatter(figure) => scatter::draw(figure, style),

@@ -1,0 +1,68 @@
+// Models that are open, how they read prompts, and the names of what belongs to them.
+
+import { api, type Opened, type Tokens } from "../api";
+import { stream } from "./stream.svelte";
+import { hashIds } from "./visible";
+import type { Prompt } from "./workspace";
+
+const message = (error: unknown) => (error instanceof Error ? error.message : String(error));
+
+/** Readings of prompts that are kept. */
+const READ = 50;
+
+export const modelSpace = (model: Opened) => `model:${model.id}`;
+
+/** Checkpoints of one training share their vocabulary. */
+export const vocabularySpace = (model: Opened) => `vocab:${model.id.replace(/@[^@]*$/, "")}`;
+
+export class Models {
+  opened = $state.raw<Record<string, Opened>>({});
+  failed = $state.raw<Record<string, string>>({});
+  private opening: readonly string[] = [];
+  private read = $state.raw<Record<string, Tokens | { error: string }>>({});
+  private readonly asking = new Set<string>();
+
+  /** Opens a reference once; a failure is kept until it is asked for again. */
+  async open(reference: string, again = false): Promise<void> {
+    if (this.opened[reference] || this.opening.includes(reference)) return;
+    if (this.failed[reference] && !again) return;
+    this.opening = [...this.opening, reference];
+    const { [reference]: _, ...others } = this.failed;
+    this.failed = others;
+    try {
+      const made = await stream.through(() => api.open(reference));
+      this.opened = { ...this.opened, [reference]: made };
+    } catch (error) {
+      this.failed = { ...this.failed, [reference]: message(error) };
+    } finally {
+      this.opening = this.opening.filter((r) => r !== reference);
+    }
+  }
+
+  /** How a model reads a prompt, if that is known already. */
+  tokens(model: Opened | null, prompt: Prompt | null): Tokens | { error: string } | null {
+    if (!model || !prompt) return null;
+    if (prompt.tokens) return { ids: prompt.tokens, tokens: prompt.tokens.map((id) => `#${id}`) };
+    return this.read[`${model.id}\n${prompt.text ?? ""}`] ?? null;
+  }
+
+  async tokenise(model: Opened, prompt: Prompt): Promise<void> {
+    const text = prompt.text ?? "";
+    const key = `${model.id}\n${text}`;
+    if (prompt.tokens || this.read[key] || this.asking.has(key)) return;
+    this.asking.add(key);
+    let found: Tokens | { error: string };
+    try {
+      found = text === "" ? { ids: [], tokens: [] } : await stream.through(() => api.tokens(model.id, text));
+    } catch (error) {
+      found = { error: message(error) };
+    }
+    this.asking.delete(key);
+    this.read = { ...Object.fromEntries(Object.entries(this.read).slice(-READ)), [key]: found };
+  }
+
+  promptSpace(model: Opened | null, prompt: Prompt | null): string | null {
+    const found = this.tokens(model, prompt);
+    return found && "ids" in found ? `prompt:${hashIds(found.ids)}` : null;
+  }
+}
