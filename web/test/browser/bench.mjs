@@ -56,7 +56,7 @@ async function hovering(h) {
   const [address] = server.resolvedUrls.local;
   const context = await h.browser.newContext({ viewport: { width: 1440, height: 900 } });
   const page = await context.newPage();
-  await page.goto(`${address}gallery.html?large`);
+  await page.goto(`${address}gallery.html?bench`);
   await page.waitForFunction("window.gallery?.handles.length > 0");
   await page.waitForTimeout(3000);
   await page.evaluate(watchMoves);

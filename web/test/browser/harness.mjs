@@ -30,6 +30,8 @@ export class Program {
       cwd: program.place,
       stdio: ["ignore", "pipe", "ignore"],
     });
+    // A script that breaks off leaves no server behind.
+    process.once("exit", () => program.process.kill("SIGKILL"));
     program.url = await new Promise((resolve, reject) => {
       let text = "";
       program.process.stdout.on("data", (part) => {

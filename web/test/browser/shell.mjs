@@ -1,5 +1,5 @@
 // The parts of the page that need no program, on the mock server: for work on the shell alone.
-//   node test/browser/shell.mjs [WORD...]      only tests whose name contains a word; SHOTS=DIR keeps pictures of failures
+//   PELLUCID=PROGRAM node test/browser/shell.mjs [WORD...]      only tests whose name contains a word; SHOTS=DIR keeps pictures of failures
 import { dialogs } from "./accessibility.mjs";
 import { forms } from "./forms.mjs";
 import { Harness } from "./harness.mjs";
