@@ -1,14 +1,14 @@
 //! How surprising a text is.
+use crate::{Cx, PromptRef, Result, View};
 use figure::{Array, ColourScale, Dim, Figure, Tokens};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use crate::{Cx, PromptRef, Result, View};
 /// How surprised the network is by each token, in bits.
 ///
 /// A token that it was sure of costs 0 bits, one that it held as likely as 1023 others 10: the text could be written
 /// with so many bits by whoever has the same network. What follows a surprise tells whether it was understood.
 #[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Surprise {
     /// The text to look at.
     pub prompt: PromptRef,
