@@ -140,14 +140,14 @@ async fn open(State(shared): App, Json(asked): Json<Opening>) -> Answer {
 }
 
 #[derive(Deserialize)]
-struct Text {
+struct Read {
     model: String,
     text: String,
     #[serde(default)]
     chat: bool,
 }
 
-async fn tokens(State(shared): App, Json(asked): Json<Text>) -> Answer {
+async fn tokens(State(shared): App, Json(asked): Json<Read>) -> Answer {
     aside(move || {
         let served = shared.models.open(&asked.model)?;
         let ids = served.opened.encode(&PromptRef::Text(asked.text), encoding(asked.chat))?;
