@@ -8,6 +8,8 @@ export interface Prompt {
   id: string;
   text?: string;
   tokens?: number[];
+  /** The text is a message, put into the chat template of a model that has one. */
+  chat?: boolean;
 }
 
 export interface EditChip {
@@ -130,7 +132,7 @@ export function readWorkspace(doc: unknown): Workspace {
     if (!isObject(p) || !id) return [];
     const words = text(p["text"]);
     const ids = Array.isArray(p["tokens"]) && p["tokens"].every((t) => Number.isInteger(t)) ? (p["tokens"] as number[]) : null;
-    return [ids ? { id, tokens: ids } : { id, text: words ?? "" }];
+    return [ids ? { id, tokens: ids } : { id, text: words ?? "", ...(p["chat"] === true ? { chat: true } : {}) }];
   });
   const seen = new Set<string>();
   const views = items(doc["views"], 100).flatMap((v, i): PlacedView[] => {
