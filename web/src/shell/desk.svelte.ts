@@ -42,6 +42,8 @@ export class Desk {
   current = $state<string | null>(null);
   /** While a view is dragged the elements keep their order, for one that is moved loses the pointer. */
   dragging = $state(false);
+  /** The height of a row of the grid, in pixels. */
+  row = $state(40);
   dialog = $state<DialogName | null>(null);
   /** Where the menu of a mark is open. */
   menu = $state.raw<{ x: number; y: number } | null>(null);
