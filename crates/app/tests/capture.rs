@@ -154,9 +154,13 @@ fn edits_are_in_force() {
         (0..8).map(|i| (at(0, 0)[i] + at(0, 1)[i] + at(0, 2)[i] + at(1, 0)[i]) / 4.0).collect()
     };
     let averaged = with(&["--prompt", "abcd"], &[&format!("blocks.0.attn.z[head=0]=mean:{file}")]);
+    let of_text = with(&["--prompt", "abcd"], &["blocks.0.attn.z[head=0]=mean:prompt:xyz"]);
     for pos in 0..4 {
         assert!(relative(&z(&averaged, pos, 0), &mean) < 1e-6);
     }
+    let three = [z(&other, 0, 0), z(&other, 1, 0), z(&other, 2, 0)];
+    let mean: Vec<f32> = (0..8).map(|i| three.iter().map(|at| at[i]).sum::<f32>() / 3.0).collect();
+    assert!(relative(&z(&of_text, 1, 0), &mean) < 1e-6 && z(&of_text, 1, 1) == z(&clean, 1, 1));
     let alone = folder.path().join("a.safetensors");
     let alone = alone.to_str().unwrap();
     ok(&["capture", model, "--prompt", "abcd", "--point", "embed", "-o", alone]);

@@ -18,6 +18,9 @@ fn only_the_page_of_this_server_may_ask() {
     let status = |path: &str, headers: &[(&str, &str)]| server.raw("GET", path, headers, "").status;
     let entrance = server.raw("GET", &format!("/?token={}", server.token), &[("Host", &host)], "");
     assert_eq!((entrance.status, entrance.header("location")), (303, Some("/")), "the token leaves the address");
+    let linked = [("Host", &*host), ("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Mode", "navigate")];
+    let from_a_page = server.raw("GET", &format!("/?token={}", server.token), &linked, "");
+    assert_eq!((from_a_page.status, from_a_page.header("set-cookie")), (200, entrance.header("set-cookie")));
     let set = entrance.header("set-cookie").unwrap();
     assert!(set.starts_with(&cookie) && set.contains("HttpOnly") && set.contains("SameSite=Strict"), "{set}");
     let page = server.raw("GET", "/", &[("Host", &host), ("Cookie", &cookie)], "");
@@ -212,6 +215,45 @@ fn after_a_kill_finished_answers_are_there_and_nothing_half_written() {
     let entries = std::fs::read_dir(again.place.path().join("cache")).unwrap().map(|entry| entry.unwrap().path());
     let answers = entries.filter(|path| !path.ends_with(".token"));
     assert_eq!(answers.filter(|path| path.join("artifact.json").is_file()).count(), 1);
+}
+
+#[test]
+fn what_the_command_line_asked_for_is_told_to_the_page_alone() {
+    let model = golden("llama");
+    let server = start(&[&model, "--prompt", "one", "--prompt", "--two", "--workspace", "indirect-objects"]);
+    let told = server.get("/api/state").json()["start"].clone();
+    let (models, prompts) = (json!([model]), json!(["one", "--two"]));
+    assert_eq!(
+        (&told["models"], &told["prompts"], &told["workspace"]),
+        (&models, &prompts, &json!("indirect-objects"))
+    );
+    let other = start(&[]).get("/api/state").json()["start"].clone();
+    assert_eq!((&other["models"], &other["workspace"]), (&json!([]), &json!(null)));
+    assert!(told["id"].as_str().unwrap().len() > 20 && told["id"] != other["id"]);
+}
+
+#[test]
+fn messages_are_put_into_the_chat_template() {
+    let Some(model) = support::smollm2() else { return };
+    let server = start(&[]);
+    assert_eq!(server.ask("POST", "/api/open", &json!({ "reference": model })).json()["chat"], true);
+    assert_eq!(server.ask("POST", "/api/open", &json!({ "reference": "zoo:talk" })).json()["chat"], false);
+    let tokens = |chat: bool| {
+        let asked = json!({ "model": model, "text": "Who are you?", "chat": chat });
+        server.ask("POST", "/api/tokens", &asked).json()["tokens"].as_array().unwrap().len()
+    };
+    assert!(tokens(true) > tokens(false) + 5);
+    let key = |chat: bool| {
+        let mut asked = question(&model, "norms", &json!({ "prompt": "Who are you?" }));
+        asked["chat"] = chat.into();
+        let job = server.job(&asked);
+        assert_eq!(job["state"], "done", "{job}");
+        server.get(&format!("/api/artifacts/{}/export.json", job["key"].as_str().unwrap())).json()["ids"]["shape"][0]
+            .clone()
+    };
+    assert_eq!((key(true), key(false)), (json!(tokens(true)), json!(tokens(false))));
+    let without = server.ask("POST", "/api/tokens", &json!({ "model": "zoo:talk", "text": "x", "chat": true })).json();
+    assert!(without["error"].as_str().unwrap().contains("chat template"), "{without}");
 }
 
 #[test]

@@ -29,7 +29,6 @@ use crate::sharded::{INDEX, Index, LONGEST_INDEX};
 use crate::{Error, Result, places};
 use cache::Repository;
 use web::Web;
-pub use web::escaped;
 
 pub(crate) use cache::openable;
 

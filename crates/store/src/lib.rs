@@ -36,7 +36,7 @@ pub use artifact::{WholeFile, is_partial, write_whole};
 pub use captures::{Announced, Captures, Element};
 pub use error::{Error, Place, Result};
 pub use folders::{Text, create_folder, names_in, read_texts, remove_file, text_files};
-pub use hub::{Arriving, Hub, Watch, escaped};
+pub use hub::{Arriving, Hub, Watch};
 pub use list::{Found, models};
 pub use map::{map, read_if_there};
 pub use model::{Format, ModelFile};

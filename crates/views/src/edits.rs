@@ -8,27 +8,35 @@ use store::read_array;
 
 use crate::{Encoding, Opened, PromptRef, Result};
 
-/// Loads the values of edits, so that they can be run: arrays from files, means of captures, and what other prompts
-/// have at the edited points. Other prompts are read as `encoding` says, and run without edits.
+/// What `mean:` has before the text of a prompt, whose own mean is meant.
+const OF_PROMPT: &str = "prompt:";
+
+/// Loads the values of edits, so that they can be run: arrays from files, means of captures and of prompts, and what other
+/// prompts have at the edited points. Other prompts are read as `encoding` says, and run without edits.
 pub fn load_edits(opened: &Opened, edits: &mut [Edit], encoding: Encoding, memory: Option<u64>) -> Result<()> {
     if edits.is_empty() {
         return Ok(());
     }
     let spec = opened.model()?.spec();
     let mut runs: HashMap<(Select, String), Capture> = HashMap::new();
+    // What another prompt has at a point; it is run once for all points of an edit.
+    let mut other = |point: &Select, text: &str, id: PointId| -> Result<Array> {
+        let key = (point.clone(), text.to_owned());
+        if !runs.contains_key(&key) {
+            let tokens = opened.encode(&PromptRef::Text(text.to_owned()), encoding)?;
+            runs.insert(key.clone(), activations(opened, &tokens, point.resolve(spec)?, memory)?);
+        }
+        of_prompt(&runs[&key], id)
+    };
     for edit in edits {
         let point = edit.point.clone();
         edit.load(spec, |reference, id| match reference {
             Reference::File(name) => Ok(bare(read_array(name)?)),
-            Reference::Mean(artifact) => mean(artifact, &spec.points[id.index()]),
-            Reference::Prompt(text) => {
-                let key = (point.clone(), text.to_owned());
-                if !runs.contains_key(&key) {
-                    let tokens = opened.encode(&PromptRef::Text(text.to_owned()), encoding)?;
-                    runs.insert(key.clone(), activations(opened, &tokens, point.resolve(spec)?, memory)?);
-                }
-                of_prompt(&runs[&key], id)
-            }
+            Reference::Mean(artifact) => match artifact.strip_prefix(OF_PROMPT) {
+                Some(text) => Ok(other(&point, text, id)?.mean_over_positions(None)?),
+                None => mean(artifact, &spec.points[id.index()]),
+            },
+            Reference::Prompt(text) => other(&point, text, id),
         })?;
     }
     Ok(())

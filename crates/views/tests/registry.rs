@@ -58,7 +58,8 @@ fn every_view_and_field_is_explained() {
         let mut found = Vec::new();
         descriptions(view.schema().as_value(), view.name, &mut found);
         descriptions(view.output_schema().as_value(), &format!("{}'s output", view.name), &mut found);
-        assert!(found.len() > 5);
+        // Itself, a parameter, a field of the output.
+        assert!(found.len() > 2);
         for (place, text) in found {
             // A prompt's format says how it is given, its own comment what it is for.
             assert!(text.is_some_and(|text| text.len() > 10 && text.ends_with(['.', ')'])), "{place} lacks a comment");

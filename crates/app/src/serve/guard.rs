@@ -14,7 +14,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Response};
 
 use super::routes::Refusal;
 
@@ -65,9 +65,14 @@ impl Guard {
     }
 
     /// The answer to the address that was printed: the token goes into the cookie and leaves the address.
-    fn admit(&self) -> Response {
-        let cookie = format!("{}={}; HttpOnly; SameSite=Strict; Path=/", self.cookie, self.token);
-        (StatusCode::SEE_OTHER, [(header::LOCATION, "/".to_owned()), (header::SET_COOKIE, cookie)]).into_response()
+    fn admit(&self, headers: &HeaderMap) -> Response {
+        let cookie =
+            [(header::SET_COOKIE, format!("{}={}; HttpOnly; SameSite=Strict; Path=/", self.cookie, self.token))];
+        // A strict cookie does not go along when another site's link is redirected; it does when our own page leads on.
+        if is_from_another_site(headers) {
+            return (cookie, Html("<!doctype html><meta http-equiv=\"refresh\" content=\"0; url=/\">")).into_response();
+        }
+        (StatusCode::SEE_OTHER, cookie, [(header::LOCATION, "/")]).into_response()
     }
 
     /// Why a request is refused, if it is.
@@ -80,7 +85,7 @@ impl Guard {
         }
         let foreign = text(header::ORIGIN).is_some_and(|origin| origin != format!("http://{host}"));
         // The address that was printed may be followed from anywhere, as people do who keep notes.
-        let sent_by_another = text(HeaderName::from_static("sec-fetch-site")).is_some_and(|site| site == "cross-site")
+        let sent_by_another = is_from_another_site(headers)
             && !(uri.path() == "/" && text(HeaderName::from_static("sec-fetch-mode")) == Some("navigate"));
         if foreign || sent_by_another {
             return Some(Refusal::new(
@@ -95,10 +100,10 @@ impl Guard {
     }
 }
 
-/// A token that nobody can guess.
-fn new_token() -> Result<String> {
+/// Digits that nobody can guess.
+pub(super) fn random_digits() -> Result<String> {
     let mut bytes = [0; TOKEN_BYTES];
-    getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("no random numbers to be had for a token: {error}"))?;
+    getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("no random numbers to be had: {error}"))?;
     Ok(store::digest::hex(&bytes))
 }
 
@@ -111,7 +116,7 @@ pub(super) fn token_of(folder: &Path) -> Result<String> {
     if is_token && is_private(&path) {
         return Ok(known);
     }
-    let token = new_token()?;
+    let token = random_digits()?;
     let why = || format!("{}: the token cannot be kept; name another folder with --cache DIR", path.display());
     // Private from the first byte: files of this kind are made readable to their owner alone.
     let mut file = tempfile::NamedTempFile::new_in(folder).with_context(why)?;
@@ -132,6 +137,11 @@ fn is_private(_: &Path) -> bool {
     true
 }
 
+/// Whether a page of another site sent the browser here.
+fn is_from_another_site(headers: &HeaderMap) -> bool {
+    headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site")
+}
+
 /// Whether `Host` names this machine, on whatever port: with `ssh -L` it is another than the server's.
 fn is_loopback(host: &str) -> bool {
     let name = match host.rsplit_once(':') {
@@ -147,10 +157,10 @@ pub(super) async fn guard(State(guard): State<Arc<Guard>>, request: Request, nex
     let given = uri.query().into_iter().flat_map(|query| query.split('&')).find_map(|pair| pair.strip_prefix("token="));
     let mut response = match guard.refuse(uri, headers) {
         Some(refusal) if refusal.status == StatusCode::UNAUTHORIZED && given.is_some_and(|t| guard.is_token(t)) => {
-            guard.admit()
+            guard.admit(headers)
         }
         Some(refusal) => refusal.into_response(),
-        None if given.is_some() && uri.path() == "/" => guard.admit(),
+        None if given.is_some() && uri.path() == "/" => guard.admit(headers),
         None => next.run(request).await,
     };
     for &(name, value) in HEADERS {
@@ -180,7 +190,7 @@ mod tests {
 
     #[test]
     fn names_origins_and_cookies() {
-        let guard = Guard::new(8000, new_token().unwrap());
+        let guard = Guard::new(8000, random_digits().unwrap());
         let cookie = format!("theme=dark; pellucid-8000={}", guard.token());
         let with = |host: &str, more: &[(&str, &str)]| {
             status(&guard, "/api/state", &[&[("host", host), ("cookie", &cookie)], more].concat())

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use serde::Serialize;
 use tokio::sync::watch;
 use views::AnyView;
 
@@ -34,11 +35,19 @@ pub(crate) struct Options {
     pub(crate) cache: Option<PathBuf>,
     /// Where workspaces are kept.
     pub(crate) workspaces: PathBuf,
-    /// What the page shows at first, as the part of its address after `#`.
-    pub(crate) start: String,
+    /// What the page shows at first.
+    pub(crate) start: Start,
     /// A workspace that lies elsewhere, by the name that the page knows it by.
     pub(crate) file: Option<PathBuf>,
     pub(crate) browser: bool,
+}
+
+/// What the command line asked for.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Start {
+    pub(crate) models: Vec<String>,
+    pub(crate) prompts: Vec<String>,
+    pub(crate) workspace: Option<String>,
 }
 
 /// What every request may use.
@@ -48,6 +57,9 @@ pub(crate) struct Shared {
     jobs: Arc<jobs::Jobs>,
     artifacts: artifacts::Store,
     workspaces: workspaces::Workspaces,
+    start: Start,
+    /// Tells this run of the server from others, so that a page heeds `start` once.
+    run: String,
     /// True once the server is to end.
     end: watch::Receiver<bool>,
 }
@@ -78,10 +90,11 @@ async fn until_ctrl_c(options: Options) -> Result<()> {
         jobs: jobs.clone(),
         artifacts,
         workspaces: workspaces::Workspaces::new(options.workspaces, options.file)?,
+        start: options.start,
+        run: guard::random_digits()?,
         end: ending,
     });
-    let fragment = if options.start.is_empty() { String::new() } else { format!("#{}", options.start) };
-    let url = format!("http://127.0.0.1:{port}/?token={}{fragment}", guard.token());
+    let url = format!("http://127.0.0.1:{port}/?token={}", guard.token());
     println!("{url}");
     eprintln!("The workbench is open at this address, for this machine alone. Ctrl-C ends it.");
     if options.browser {

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use anyhow::Result;
+use engine::tokenizer::Tokenizer;
 use engine::{Batch, Capture, Edit, Kept, Point, PointId, Run, Spec};
 use serde::Serialize;
 use serde_json::Value;
@@ -92,6 +93,8 @@ pub(super) struct About {
     sizes: Sizes,
     points: Vec<Place>,
     checkpoints: Vec<u64>,
+    /// Whether its tokenizer has a chat template.
+    chat: bool,
     /// For each view, why it cannot be asked; null where it can.
     fits: serde_json::Map<String, Value>,
 }
@@ -152,6 +155,7 @@ impl About {
             sizes: spec.map(Sizes::of).unwrap_or_default(),
             points: spec.map(points::told).unwrap_or_default().into_iter().map(Place::of).collect(),
             checkpoints,
+            chat: opened.tokenizer().ok().flatten().is_some_and(Tokenizer::has_chat_template),
             fits: views.iter().map(|view| (view.name.to_owned(), why(view))).collect(),
         }
     }

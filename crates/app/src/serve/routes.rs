@@ -109,7 +109,10 @@ async fn state(State(shared): App) -> Answer {
         let opened = shared.models.list();
         let opened: Vec<_> = opened.iter().map(|served| &served.about).collect();
         let version = env!("CARGO_PKG_VERSION");
-        Ok(Json(json!({ "version": version, "models": models, "opened": opened, "views": views })).into_response())
+        let mut start = serde_json::to_value(&shared.start)?;
+        start["id"] = shared.run.as_str().into();
+        let told = json!({ "version": version, "models": models, "opened": opened, "views": views, "start": start });
+        Ok(Json(told).into_response())
     })
     .await
 }
@@ -140,12 +143,14 @@ async fn open(State(shared): App, Json(asked): Json<Opening>) -> Answer {
 struct Text {
     model: String,
     text: String,
+    #[serde(default)]
+    chat: bool,
 }
 
 async fn tokens(State(shared): App, Json(asked): Json<Text>) -> Answer {
     aside(move || {
         let served = shared.models.open(&asked.model)?;
-        let ids = served.opened.encode(&PromptRef::Text(asked.text), Encoding::default())?;
+        let ids = served.opened.encode(&PromptRef::Text(asked.text), encoding(asked.chat))?;
         let words = Cx::new(&served.opened).words(&ids)?;
         Ok(Json(json!({ "ids": ids, "tokens": words })).into_response())
     })
@@ -183,6 +188,8 @@ async fn vocabulary(State(shared): App, Query(asked): Query<Search>) -> Answer {
 struct OneEdit {
     model: String,
     edit: String,
+    #[serde(default)]
+    chat: bool,
 }
 
 /// Whether an edit can be made.
@@ -191,7 +198,7 @@ async fn edit(State(shared): App, Json(asked): Json<OneEdit>) -> Answer {
         let served = shared.models.open(&asked.model)?;
         let edit: Edit = asked.edit.parse()?;
         let point = edit.point.to_string();
-        load_edits(&served.opened, &mut [edit], Encoding::default(), shared.models.opener().run_limit())?;
+        load_edits(&served.opened, &mut [edit], encoding(asked.chat), shared.models.opener().run_limit())?;
         Ok(Json(json!({ "edit": asked.edit, "point": point })).into_response())
     })
     .await
@@ -207,6 +214,9 @@ struct Question {
     edits: Vec<String>,
     #[serde(default)]
     against: Option<String>,
+    /// Whether prompts are a user's messages, to be put into the model's chat template.
+    #[serde(default)]
+    chat: bool,
     /// Whether the person wants a program of theirs to be run, where the view is one.
     #[serde(default)]
     allowed: bool,
@@ -229,7 +239,7 @@ async fn ask(State(shared): App, Json(asked): Json<Question>) -> Answer {
         }
         let inputs = json!({
             "view": view.name, "revision": view.revision, "model": asked.model, "parameters": asked.parameters,
-            "edits": asked.edits, "against": asked.against, "program": view.program().and_then(Outside::digest),
+            "edits": asked.edits, "against": asked.against, "chat": asked.chat, "program": view.program().and_then(Outside::digest),
             "files": files(&asked),
         });
         let key = key(&inputs, &weights);
@@ -275,7 +285,8 @@ fn answer(
 ) -> anyhow::Result<()> {
     let (opened, limit) = (&served.opened, shared.models.opener().run_limit());
     let unloaded = edits.clone();
-    load_edits(opened, &mut edits, Encoding::default(), limit)?;
+    let encoding = encoding(asked.chat);
+    load_edits(opened, &mut edits, encoding, limit)?;
     let others = |reference: &str| -> views::Result<Option<Other>> {
         if !model::is_reference(reference) {
             return Ok(None);
@@ -283,15 +294,15 @@ fn answer(
         let other = shared.models.open(reference);
         let opened = other.map_err(|error| views::Error::Model(format!("{error:#}")))?.opened.clone();
         let mut edits = unloaded.clone();
-        load_edits(&opened, &mut edits, Encoding::default(), limit)?;
+        load_edits(&opened, &mut edits, encoding, limit)?;
         Ok(Some(Other { opened, edits }))
     };
-    let mut cx = Cx::new(opened).edits(&edits).progress(line).others(&others);
+    let mut cx = Cx::new(opened).edits(&edits).encoding(encoding).progress(line).others(&others);
     if let Some(bytes) = limit {
         cx = cx.memory(bytes);
     }
     let pass = prompt(view, &asked.parameters).and_then(|prompt| {
-        let tokens = opened.encode(&prompt, Encoding::default()).ok()?;
+        let tokens = opened.encode(&prompt, encoding).ok()?;
         Some(served.pass(&tokens, &edits))
     });
     if let Some(kept) = pass.as_ref().and_then(|pass| pass.get()?.as_ref()) {
@@ -305,13 +316,18 @@ fn answer(
     let provenance = json!({
         "program": concat!("pellucid ", env!("CARGO_PKG_VERSION")), "model": opened.file().name(),
         "weights_sha256": served.digest, "view": view.name, "revision": view.revision,
-        "parameters": asked.parameters, "edits": asked.edits, "against": asked.against,
+        "parameters": asked.parameters, "edits": asked.edits, "against": asked.against, "chat": asked.chat,
     });
     let mut figure = answer.figure();
     let mut words = vec![opened.file().name()];
     words.extend(asked.edits.iter().map(|edit| format!("edit {edit}")));
     figure.about_mut().provenance = words.join(" · ");
     shared.artifacts.put(key, inputs, provenance, &*answer, &figure)
+}
+
+/// How a prompt of the page becomes tokens.
+fn encoding(chat: bool) -> Encoding {
+    Encoding { chat, ..Encoding::default() }
 }
 
 /// The prompt that a question is about, where it is about one.

@@ -69,6 +69,9 @@ struct PromptEntry {
     text: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     tokens: Option<Vec<u32>>,
+    /// Whether the text is a user's message, to be put into the model's chat template.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    chat: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -52,17 +52,25 @@ pub fn start_in(place: TempDir, arguments: &[&str]) -> Server {
 
 /// Starts one in its own folder, in an environment of its own.
 pub fn start_with(place: TempDir, arguments: &[&str], change: impl FnOnce(&mut Command)) -> Server {
-    let cache = place.path().join("cache");
-    let mut command = command(&[&["open", "--no-browser", "--cache", cache.to_str().unwrap()], arguments].concat());
-    command.current_dir(place.path()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut command = command(&[]);
     change(&mut command);
+    launch(command, place, arguments)
+}
+
+/// Starts one of another program.
+pub fn start_program(program: Command) -> Server {
+    launch(program, tempfile::tempdir().unwrap(), &[])
+}
+
+fn launch(mut command: Command, place: TempDir, arguments: &[&str]) -> Server {
+    command.args(["open", "--no-browser", "--cache"]).arg(place.path().join("cache")).args(arguments);
+    command.current_dir(place.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut process = command.spawn().unwrap();
     let mut line = String::new();
     BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let (address, token) = line.trim().split_once("/?token=").unwrap_or_else(|| panic!("no address: {line}"));
-    let token = token.split('#').next().unwrap().to_owned();
     let port = address.rsplit(':').next().unwrap().parse().unwrap();
-    Server { process, port, token, place }
+    Server { process, port, token: token.to_owned(), place }
 }
 
 impl Server {

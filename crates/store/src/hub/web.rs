@@ -263,8 +263,8 @@ fn is_here(endpoint: &str) -> bool {
     ["127.", "localhost", "[::1]"].iter().any(|here| host.starts_with(here))
 }
 
-/// A text as one part of an address.
-pub fn escaped(part: &str) -> String {
+/// A revision or a file's name as one part of a path.
+fn escaped(part: &str) -> String {
     let one = |byte: u8| {
         let plain = byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
         if plain { char::from(byte).to_string() } else { format!("%{byte:02X}") }
