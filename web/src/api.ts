@@ -31,6 +31,8 @@ export interface Opened {
   points: { name: string; axes: string[] }[];
   checkpoints: number[];
   fits: Record<string, string | null>;
+  /** Whether it has a chat template. */
+  chat: boolean;
 }
 
 /** The part of JSON schema that parameters of views use. */
@@ -65,8 +67,17 @@ export interface ViewInfo {
   outside: boolean;
 }
 
+/** What the page is to begin with, as it was asked on the command line; once for each start of the program. */
+export interface Start {
+  id: string;
+  models: string[];
+  prompts: string[];
+  workspace: string | null;
+}
+
 export interface ServerState {
   version: string;
+  start: Start;
   models: Listed[];
   opened: Opened[];
   views: ViewInfo[];
@@ -91,6 +102,8 @@ export interface Ask {
   parameters: Record<string, unknown>;
   edits: string[];
   against?: string;
+  /** That the prompt is a message, put into the model's chat template. */
+  chat?: boolean;
   /** That the person let the program of an outside view run. */
   allowed?: boolean;
 }
@@ -177,10 +190,10 @@ const part = encodeURIComponent;
 export const api = {
   state: () => get<ServerState>("/api/state"),
   open: (reference: string) => send<Opened>("POST", "/api/open", { reference }),
-  tokens: (model: string, text: string) => send<Tokens>("POST", "/api/tokens", { model, text }),
+  tokens: (model: string, text: string, chat = false) => send<Tokens>("POST", "/api/tokens", { model, text, ...(chat ? { chat } : {}) }),
   vocabulary: (model: string, q: string, limit = 20, signal?: AbortSignal) =>
     get<{ id: number; token: string }[]>(`/api/vocabulary?model=${part(model)}&q=${part(q)}&limit=${limit}`, signal),
-  edit: (model: string, edit: string) => send<{ edit: string; point: string }>("POST", "/api/edits", { model, edit }),
+  edit: (model: string, edit: string, chat = false) => send<{ edit: string; point: string }>("POST", "/api/edits", { model, edit, ...(chat ? { chat } : {}) }),
   ask: (ask: Ask) => send<Job>("POST", "/api/jobs", { ...ask, tab }),
   jobs: () => get<Job[]>(`/api/jobs?tab=${part(tab)}`),
   cancel: (id: number) => remove(`/api/jobs/${id}?tab=${part(tab)}`),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { createBus, type Brush } from "../src/figures/bus";
+import { createBus, MOST_SAVED, type Brush } from "../src/figures/bus";
 import { lookup, ordered, sameIndices } from "../src/figures/indices";
 import { looks } from "../src/figures/looks";
 import { LIGHT } from "../src/figures/pen";
@@ -30,15 +30,18 @@ describe("indices", () => {
 });
 
 describe("a brush over many", () => {
-  it("keeps its count, is saved as a list, and comes back", () => {
+  it("keeps its count, is not saved where it is too large, and else comes back", () => {
     const bus = createBus(() => {});
     const many = Uint32Array.from({ length: 200_000 }, (_, i) => i * 2);
     bus.setFilter({ "example@s": many }, "scatter");
     expect(bus.filters.get("scatter")?.["example@s"]).toHaveLength(200_000);
     expect([0, 1, 399_998].map((i) => bus.passes({ "example@s": i }, "table"))).toEqual([true, false, true]);
+    expect(bus.state().filters).toEqual({});
+    bus.setFilter({ "example@s": many.subarray(0, MOST_SAVED) }, "scatter");
     const other = createBus(() => {});
     other.restore(JSON.parse(JSON.stringify(bus.state())));
     expect(other.state()).toEqual(bus.state());
+    expect(other.filters.get("scatter")?.["example@s"]).toHaveLength(MOST_SAVED);
     expect(other.passes({ "example@s": 3 })).toBe(false);
   });
   it("that is the same again is no news", () => {

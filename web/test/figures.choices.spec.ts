@@ -109,6 +109,14 @@ describe("shading", () => {
     expect([plus.step(0), plus.step(2)]).toEqual([both.step(0), both.step(2)]);
     expect(shade({ map: "diverging" }, [-4, 1], manner({ sign: "minus" })).limits).toEqual([-4, 0]);
   });
+  it("spans what it is compared with, and counts its own", () => {
+    const side = shade(seq, [1, NaN, 3], PLAIN, false, [0, NaN, 9]);
+    expect([side.limits, side.missing]).toEqual([[0, 9], 1]);
+    const clip = manner({ spread: "clip" });
+    const many = Array.from({ length: 100 }, (_, i) => i);
+    const clipped = shade(seq, [...many, 1000], clip, false, [...many, 2000]);
+    expect([clipped.limits[1], clipped.outside]).toEqual([99, 2]);
+  });
   it("has strengths from nothing to all, whatever the sign", () => {
     const shading = new Shading("diverging", [-2, 2]);
     expect([0, 1, -2, NaN].map((x) => shading.strength(x))).toEqual([0, 0.5, 1, 0]);

@@ -4,7 +4,7 @@ import type { Selection } from "../src/figures/bus";
 import { editText, pinned, readEdit, targets } from "../src/shell/edits";
 import { arrange, clamp, freePlace, meet, type Place, readingOrder } from "../src/shell/grid";
 import { History } from "../src/shell/history";
-import { readLink, readStart, validName, writeLink } from "../src/shell/link";
+import { readLink, validName, writeLink } from "../src/shell/link";
 import { readAllowed, stillAllowed, waits } from "../src/shell/outside";
 import { told } from "../src/shell/pins";
 import { rank } from "../src/shell/rank";
@@ -66,14 +66,12 @@ describe("permalink", () => {
     expect(readLink("#ws=../etc&sel=pos@x=1-999999999;__proto__=1;layer@m=2;bad")).toEqual({ ws: null, sel: { "layer@m": [2] } });
     expect(readLink(`#ws=${"a".repeat(3000)}`)).toEqual({ ws: null, sel: {} });
     expect(readLink("#ws=%E0%A4%A&sel=%")).toEqual({ ws: null, sel: {} });
-    expect(validName("a..b")).toBe(false);
+    expect(readLink("#model=zoo:talk&prompt=text")).toEqual({ ws: null, sel: {} });
   });
-});
 
-describe("the beginning", () => {
-  it("is what the command line asks for", () => {
-    expect(readStart("#model=zoo%3Atalk&prompt=a%3Db%26c&prompt=d&ws=w")).toEqual({ models: ["zoo:talk"], prompts: ["a=b&c", "d"] });
-    expect(readStart("#sel=pos@x=1")).toEqual({ models: [], prompts: [] });
+  it("names workspaces by the program's rule", () => {
+    for (const name of ["first-steps", "Über 2_b", "a".repeat(100), "-"]) expect(validName(name)).toBe(true);
+    for (const name of ["", "  ", "a.b", "a..b", "../etc", "a/b", "a".repeat(101), "é".repeat(51)]) expect(validName(name)).toBe(false);
   });
 });
 
@@ -140,6 +138,7 @@ describe("edits", () => {
       "blocks.*.mlp_out=*-0.5",
       "embed=noise:0.1:7",
       "blocks.0.resid_post=mean:capture.safetensors",
+      "blocks.0.resid_post[pos=-1]=mean:prompt:two = 2, [x]",
       "logits[pos=0..3]=+a/b.safetensors:direction",
       "embed=set:x.npy:y",
       "blocks.1.attn.z=patch:When [Mary] = and\nJohn",
@@ -147,7 +146,8 @@ describe("edits", () => {
     ];
     for (const text of all) expect(editText(readEdit(text))).toBe(text);
     expect(readEdit("blocks.1.attn.z[head=2]=*2.5")).toEqual({ point: "blocks.1.attn.z", where: "head=2", op: { op: "scale", by: 2.5 } });
-    expect(readEdit(all[6]!).op).toEqual({ op: "patch", from: "When [Mary] = and\nJohn" });
+    expect(readEdit(all[7]!).op).toEqual({ op: "patch", from: "When [Mary] = and\nJohn" });
+    expect(readEdit(all[4]!).op).toEqual({ op: "meanOf", from: "two = 2, [x]" });
     expect(readEdit("embed=noise:1").op).toEqual({ op: "noise", sd: 1, seed: 0 });
   });
 
@@ -205,6 +205,7 @@ describe("workspaces", () => {
   it("keep what is shown and how it is drawn", () => {
     const ws = firstWorkspace();
     ws.views[0]!.show = "edits";
+    ws.prompts[0]!.chat = true;
     ws.views[1]!.options = { scale: "own", sign: -1, bos: false };
     expect(readWorkspace(JSON.parse(JSON.stringify(ws)))).toEqual(ws);
     expect(readWorkspace(JSON.parse(JSON.stringify(written(ws))))).toEqual(ws);

@@ -1,7 +1,7 @@
 // Axes and legends, drawn alike for all charts.
 import { category, hex, lut } from "./colour";
 import { grouped, visible } from "./numbers";
-import { fit, measure, type Pen } from "./pen";
+import { fit, measure, wrap, type Pen } from "./pen";
 import { ticks, type Scale, type Tick } from "./scale";
 import type { Shading } from "./shading";
 
@@ -133,7 +133,11 @@ export function colourBar(pen: Pen, shading: Shading, { x, y, height, label, nam
   }
   if (label) {
     const widest = Math.max(...marks.map((mark) => measure(mark.name, SMALL)));
-    pen.text(x + 17 + widest + 7, y + height / 2, fit(label, Math.max(height + 20, 90), SMALL), { ...SMALL, anchor: "middle", turn: 1 });
+    // Turned to the right, so that a second line stands left of the first.
+    const room = Math.max(height + 8, 90);
+    const [first = "", ...more] = wrap(label, room, SMALL);
+    const lines = more.length ? [fit(more.join(" "), room, SMALL), first] : [first];
+    lines.forEach((line, i) => pen.text(x + 17 + widest + 7 + i * 13, y + height / 2, line, { ...SMALL, anchor: "middle", turn: 1 }));
   }
   let foot = y + height + 18;
   for (const note of legendNotes(shading, !!names)) {

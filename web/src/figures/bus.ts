@@ -13,7 +13,13 @@ export interface Change {
   source: string;
 }
 
-/** What is saved of a selection; never what the pointer is on. */
+/** A brush over more indices than this is not saved: its list would be larger than all else of a workspace. */
+export const MOST_SAVED = 10_000;
+
+/** How many indices a brush has. */
+export const brushed = (sel: Brush): number => Object.values(sel).reduce((sum, indices) => sum + indices.length, 0);
+
+/** What is saved of a selection; never what the pointer is on, nor a brush over more than `MOST_SAVED`. */
 export interface SavedSelection {
   pin: Selection;
   filters: Record<string, Selection>;
@@ -33,6 +39,7 @@ export interface Bus {
   togglePin(sel: Selection, source: string, mode?: PinMode): void;
   /** A brush. The source itself is not filtered by it. */
   setFilter(sel: Brush | null, source: string): void;
+  unpin(source: string): void;
   setCompare(slot: 0 | 1, sel: Selection | null, source: string): void;
   /** Unwinds one level: hover, the newest filter, pins, the comparison. False where nothing is left. */
   escape(): boolean;
@@ -220,6 +227,12 @@ export function createBus(schedule: (fn: () => void) => void = nextFrame): Bus {
       }
       changed("filter", source);
     },
+    unpin(source) {
+      if (isEmpty(pin)) return;
+      pin = {};
+      anchor = {};
+      changed("pin", source);
+    },
     setCompare(slot, sel, source) {
       const next = sel && tidy(sel);
       if (equal(next, compare[slot])) return;
@@ -253,7 +266,7 @@ export function createBus(schedule: (fn: () => void) => void = nextFrame): Bus {
     },
     state() {
       const saved: SavedSelection = { pin: structuredClone(pin), filters: {} };
-      for (const [source, sel] of filters) saved.filters[source] = Object.fromEntries(Object.entries(sel).map(([key, indices]) => [key, [...indices]]));
+      for (const [source, sel] of filters) if (brushed(sel) <= MOST_SAVED) saved.filters[source] = Object.fromEntries(Object.entries(sel).map(([key, indices]) => [key, [...indices]]));
       if (compare[0] || compare[1]) saved.compare = structuredClone(compare);
       return saved;
     },

@@ -3,7 +3,7 @@
 import { indexAt } from "./link";
 import { numbers, product, type Numbers } from "./numbers";
 import type { Drawn } from "./part";
-import { joined, mannerOf, shade, PLAIN, type Manner, type Shading } from "./shading";
+import { mannerOf, shade, PLAIN, type Manner, type Shading } from "./shading";
 import type { Arr, Heatmap } from "./types";
 
 /** Whole panels of a pooled array that are kept at a time, and the cells of one that is still fetched. */
@@ -201,7 +201,7 @@ export class Cells {
   private shade(panel: number | null): Shading {
     const values = this.shown(panel);
     const beside = panel === null ? this.beside() : null;
-    return shade(this.f.colour, joined(values, beside), this.manner, this.own || this.leavesFirst);
+    return shade(this.f.colour, values, this.manner, this.own || this.leavesFirst, beside);
   }
   /** What a figure that is compared with this one shows of itself: both have one scale. */
   private beside(): Numbers | null {

@@ -6,6 +6,8 @@ import { make } from "./part";
 import type { Theme } from "./pen";
 import type { Shading } from "./shading";
 
+const HEIGHT = 84;
+
 export interface Legend {
   element: HTMLCanvasElement;
   paint(shading: Shading, label: string | undefined, theme: Theme): void;
@@ -18,7 +20,7 @@ export function legend(): Legend {
     element,
     paint(shading, label, theme) {
       const density = devicePixelRatio || 1;
-      const [w, h] = [LEGEND + 10, 118 + legendFoot(shading)];
+      const [w, h] = [LEGEND + 10, HEIGHT + 12 + legendFoot(shading)];
       element.width = w * density;
       element.height = h * density;
       element.style.width = `${w}px`;
@@ -29,7 +31,7 @@ export function legend(): Legend {
       const c = element.getContext("2d")!;
       c.setTransform(density, 0, 0, density, 0, 0);
       c.clearRect(0, 0, w, h);
-      colourBar(new CanvasPen(c, theme, density), shading, { x: 4, y: 4, height: 106, label });
+      colourBar(new CanvasPen(c, theme, density), shading, { x: 4, y: 4, height: HEIGHT, label });
     },
   };
 }

@@ -58,6 +58,12 @@ export function pixels(cells: Cells, panel: number, [width, height]: [number, nu
   return { width: across, height: down, data };
 }
 
+/** The name of an axis; where it does not fit, without what it says after a colon. */
+function named(label: string, room: number): string {
+  const style = { size: 11 };
+  return fit(label, room, style) === label ? label : fit(label.replace(/:.*/, ""), room, style);
+}
+
 export class Paint {
   /** Pixels of panels, good until what they show changes. */
   private readonly kept = new Map<number, { of: string; pixels: Pixels }>();
@@ -160,8 +166,8 @@ export class Paint {
   around(pen: Pen, xLabel: string, yLabel: string): void {
     const { cells, tiles } = this;
     const { left, top, across, down } = tiles;
-    pen.text(left + across / 2, top + down + tiles.names.height + 12, fit(xLabel, Math.max(60, across), { size: 11 }), { size: 11, anchor: "middle" });
-    pen.text(11, top + down / 2, fit(yLabel, Math.max(60, down), { size: 11 }), { size: 11, anchor: "middle", turn: -1 });
+    pen.text(left + across / 2, top + down + tiles.names.height + 12, named(xLabel, Math.max(60, across)), { size: 11, anchor: "middle" });
+    pen.text(11, top + down / 2, named(yLabel, Math.max(60, down)), { size: 11, anchor: "middle", turn: -1 });
     if (tiles.enlarged >= 0) pen.text(left + tiles.wide, top - 5, "Esc: all", { size: 10.5, anchor: "end", fill: pen.theme.muted });
     const each = cells.own && tiles.enlarged < 0;
     const diverging = this.f.colour.map === "diverging";

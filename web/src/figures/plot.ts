@@ -280,6 +280,8 @@ export function canvasPart(el: HTMLElement, plot: Plot, cx: Drawn, theme: Theme)
       };
     },
     changed(changes) {
+      // What a first layout will draw has nothing to be drawn anew.
+      if (!room) return;
       if (changes.some((change) => change.channel === "filter")) {
         if (!cx.bus.filters.has(cx.id)) band = null;
         const foreign = changes.some(({ channel, source }) => channel === "filter" && source !== cx.id);

@@ -9,7 +9,7 @@ import type { Drawn } from "./part";
 import { measure, type Pen } from "./pen";
 import type { Box, Plot } from "./plot";
 import { scale, type Scale } from "./scale";
-import { joined, mannerOf, shade, type Shading } from "./shading";
+import { mannerOf, shade, type Shading } from "./shading";
 import type { Sheet } from "./sheet";
 import { passing } from "./sieve";
 import { Splat, type Points } from "./splat";
@@ -61,7 +61,7 @@ export class ScatterPlot implements Plot {
   adjust(): void {
     const { beside } = this.cx;
     const other = beside?.kind === "scatter" && beside.values && beside.colour.map === this.f.colour.map ? numbers(beside.values) : null;
-    this.shading = shade(this.f.colour, joined(this.values ?? [], this.values && other), mannerOf(this.cx.options, this.f.colour.map));
+    this.shading = shade(this.f.colour, this.values ?? [], mannerOf(this.cx.options, this.f.colour.map), false, this.values && other);
     this.splat = null;
   }
   private get classNames(): string[] {

@@ -120,10 +120,14 @@ function clipped(map: ColourMap, values: ArrayLike<number>): [number, number] | 
   return limits[0] < limits[1] ? limits : null;
 }
 
-/** A shading for some values. The domain that the figure gives holds as long as all of them are shown, on one scale. */
-export function shade(scale: ColourScale, values: ArrayLike<number>, manner: Manner, part = false): Shading {
+/**
+ * A shading for some values, which spans those of what they are compared with too. The domain that the figure gives
+ * holds as long as all of them are shown, on one scale.
+ */
+export function shade(scale: ColourScale, values: ArrayLike<number>, manner: Manner, part = false, beside: ArrayLike<number> | null = null): Shading {
   const own = part || manner.spread === "clip" ? { ...scale, domain: undefined } : scale;
-  const limits = (manner.spread === "clip" ? clipped(scale.map, values) : null) ?? ends(own, values);
+  const all = joined(values, beside);
+  const limits = (manner.spread === "clip" ? clipped(scale.map, all) : null) ?? ends(own, all);
   let [outside, missing] = [0, 0];
   for (let i = 0; i < values.length; i++) {
     const value = values[i];
@@ -133,8 +137,8 @@ export function shade(scale: ColourScale, values: ArrayLike<number>, manner: Man
   return new Shading(scale.map, limits, manner, outside, missing);
 }
 
-/** The values of two that are compared, for one shading of both. */
-export function joined(a: ArrayLike<number>, b: ArrayLike<number> | null): ArrayLike<number> {
+/** The values of two that are compared. */
+function joined(a: ArrayLike<number>, b: ArrayLike<number> | null): ArrayLike<number> {
   if (!b) return a;
   const both = new Float64Array(a.length + b.length);
   both.set(a);

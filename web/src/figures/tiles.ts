@@ -10,6 +10,8 @@ export const HEADING = 17;
 export const TICK = { size: 10.5 };
 /** A tile narrower than this has no names along its sides; its readout has them. */
 const DENSE = 64;
+/** From this width on, four tiles stand in one line. */
+const LINE_OF_FOUR = 44;
 const MOST_WRITTEN = 6000;
 
 export interface Tile {
@@ -123,8 +125,10 @@ export class Tiles {
       this.left = 22;
       most = headings;
     }
-    const natural = asGrid && headings <= most ? headings : Math.round(Math.sqrt(this.shown * 1.9));
-    this.per = Math.max(1, Math.min(natural, most, this.shown));
+    // Four are a line or a square, never three and one.
+    const four = (room + this.gap) / 4 - this.gap < LINE_OF_FOUR ? 2 : 4;
+    const natural = asGrid && headings <= most ? headings : this.shown === 4 ? four : Math.round(Math.sqrt(this.shown * 1.9));
+    this.per = Math.max(1, Math.min(natural, this.shown === 4 ? 4 : most, this.shown));
     const tile = ((this.dense ? width - LEGEND - 34 : room) + this.gap) / this.per - this.gap;
     let w = Math.min(tile / columns, this.one ? 30 : 26);
     let h = Math.min(w, (this.one ? 560 : Math.max(120, tile * 1.4)) / rows);

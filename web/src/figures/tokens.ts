@@ -8,7 +8,7 @@ import { exact, grouped, numbers, short, visible, visibleToken, type Numbers } f
 import { make, pinMode, type Drawn, type Part } from "./part";
 import type { Theme } from "./pen";
 import { picker } from "./picker";
-import { joined, mannerOf, shade, type Shading } from "./shading";
+import { mannerOf, shade, type Shading } from "./shading";
 import { longSheet } from "./sheet";
 import { passing } from "./sieve";
 import { BARE, Wardrobe, keyLeads, strip, type Dress } from "./strip";
@@ -66,7 +66,7 @@ export function tokensPart(el: HTMLElement, f: Tokens, cx: Drawn, first: Theme):
     const mine = own ? shown(values.subarray(now * per, (now + 1) * per), 1, per) : shown(values, series, per);
     const { beside } = cx;
     const other = !own && beside?.kind === "tokens" && beside.colour.map === f.colour.map && beside.values.shape.join() === f.values.shape.join() ? shown(numbers(beside.values), series, per) : null;
-    shading = shade(f.colour, joined(mine, other), mannerOf(cx.options, f.colour.map), own || leavesFirst);
+    shading = shade(f.colour, mine, mannerOf(cx.options, f.colour.map), own || leavesFirst, other);
   }
   const dressOf = (i: number, dark: boolean): Dress => {
     if (!coloured) return BARE;

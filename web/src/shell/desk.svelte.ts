@@ -2,13 +2,13 @@
 // is only a copy of its pins, so that a change of it never writes back.
 
 import { api, loadArray, type Opened, type ServerState, type ViewInfo } from "../api";
-import { createBus, type Bus, equal, isEmpty, type Selection } from "../figures/bus";
+import { brushed, createBus, type Bus, equal, isEmpty, MOST_SAVED, type Selection } from "../figures/bus";
 import type { Context } from "../figures/render";
 import { Editing } from "./editing.svelte";
 import { arrange, freePlace, type Place } from "./grid";
 import { History } from "./history";
-import { readLink, readStart } from "./link";
-import { Models, modelSpace, vocabularySpace } from "./models.svelte";
+import { readLink } from "./link";
+import { isChat, Models, modelSpace, vocabularySpace } from "./models.svelte";
 import { type Allowed, program } from "./outside";
 import { Saving } from "./saving.svelte";
 import { fields, type Field, type Followed, initial } from "./schema";
@@ -34,12 +34,16 @@ export class Desk {
   ws = $state<Workspace>(firstWorkspace());
   pin = $state.raw<Selection>({});
   compare = $state.raw<Bus["compare"]>([null, null]);
+  /** The indices of a brush that is too large to be kept; 0 where there is none. */
+  unkept = $state(0);
   /** Programs that outside views may run. */
   allowed = $state.raw<Allowed>({});
   maximised = $state<string | null>(null);
   current = $state<string | null>(null);
   /** While a view is dragged the elements keep their order, for one that is moved loses the pointer. */
   dragging = $state(false);
+  /** The height of a row of the grid, in pixels. */
+  row = $state(40);
   dialog = $state<DialogName | null>(null);
   /** Where the menu of a mark is open. */
   menu = $state.raw<{ x: number; y: number } | null>(null);
@@ -59,6 +63,7 @@ export class Desk {
       if (changes.every((c) => c.channel === "hover")) return;
       this.pin = { ...this.bus.pin };
       this.compare = this.bus.compare;
+      this.unkept = Math.max(0, ...[...this.bus.filters.values()].map(brushed).filter((n) => n > MOST_SAVED));
       this.saving.keep();
     });
     try {
@@ -77,15 +82,9 @@ export class Desk {
     }
     stream.start();
     stream.onBack(() => void this.refresh());
-    const start = readStart(location.hash);
-    const asked = start.models.length > 0 || start.prompts.length > 0;
-    if (asked && link.ws === null) this.take(firstWorkspace());
-    else await this.saving.restore(link.ws);
-    this.beginWith(start.models, start.prompts);
+    await this.saving.begin(link, this.server.start);
     this.ready = true;
-    // What was asked on the command line holds once: a reload keeps what was made of it.
-    if (asked) this.saving.keep();
-    if (Object.keys(link.sel).length) this.setPin(link.sel, "link");
+    this.saving.keep();
     window.addEventListener("hashchange", () => {
       if (location.hash !== this.saving.address) location.reload();
     });
@@ -103,7 +102,8 @@ export class Desk {
     this.announce(changed ? `The program is back as version ${this.server.version}; reload the page` : "The program is back");
   }
 
-  private beginWith(models: readonly string[], prompts: readonly string[]): void {
+  /** Puts models and prompts in the places of the first ones. */
+  beginWith(models: readonly string[], prompts: readonly string[]): void {
     for (const [i, reference] of models.entries()) {
       const id = this.ws.models[i]?.id ?? "ab"[i];
       if (id !== undefined) this.ws.models[i] = { id, reference };
@@ -131,7 +131,7 @@ export class Desk {
         // Pins of another shape are left out.
       }
     } else {
-      this.setPin({}, "workspace");
+      this.bus.restore({ pin: {}, filters: {} });
     }
   }
 
@@ -247,12 +247,8 @@ export class Desk {
   }
 
   setPin(sel: Selection, source: string): void {
-    const saved = this.bus.state();
-    const same = JSON.stringify(this.bus.pin) === JSON.stringify(sel);
-    if (!same) {
-      if (Object.keys(sel).length) this.bus.togglePin(sel, source, "replace");
-      else this.bus.restore({ ...saved, pin: {} });
-    }
+    if (isEmpty(sel)) this.bus.unpin(source);
+    else if (!equal(this.bus.pin, sel)) this.bus.togglePin(sel, source, "replace");
   }
 
   /** Moves the pin to the next layer of the first model. */
@@ -336,9 +332,13 @@ export class Desk {
     this.change(label, (ws) => this.settle(ws, id, to, from));
   }
 
-  /** Makes a prompt of what a view wrote: the text, or the ids where the prompt was given as ids. */
+  /** Makes a prompt of what a view wrote: the text, or the ids where the prompt was given as ids or is a chat. */
   goOn(view: PlacedView, output: Record<string, unknown>, letter: "A" | "B"): void {
-    const from = this.prompt(view.prompt);
+    const prompt = this.prompt(view.prompt);
+    // What follows a message lies outside of it: the whole goes on as ids.
+    const model = this.model(view.model);
+    const read = prompt && model && isChat(model, prompt) ? this.models.tokens(model, prompt) : null;
+    const from = prompt && read && "ids" in read ? { id: prompt.id, tokens: read.ids } : prompt;
     const next = from && continued(from, output);
     if (!next) return this.announce("This answer has no text to go on from");
     this.change(`Prompt from ${view.view}:${Date.now()}`, (ws) => {

@@ -3,7 +3,7 @@
 import { api, type Opened } from "../api";
 import type { Desk } from "./desk.svelte";
 import { pinned, type Target, targets } from "./edits";
-import { modelSpace, vocabularySpace } from "./models.svelte";
+import { isChat, modelSpace, vocabularySpace } from "./models.svelte";
 
 export class Editing {
   /** Which edit the dialog changes; none for a new one. */
@@ -41,8 +41,10 @@ export class Editing {
   /** Edits as the program understands them. */
   private async checked(texts: readonly string[], model: Opened | null): Promise<string[]> {
     if (!model) throw new Error("No model is open yet.");
+    // An edit may be taken from the text of another prompt, which is then read as that one is.
+    const chat = this.desk.ws.prompts.some((prompt) => isChat(model, prompt) && prompt.text && texts.some((text) => text.endsWith(prompt.text ?? "")));
     const out: string[] = [];
-    for (const text of texts) out.push((await api.edit(model.id, text)).edit);
+    for (const text of texts) out.push((await api.edit(model.id, text, chat)).edit);
     return out;
   }
 

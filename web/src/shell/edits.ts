@@ -6,8 +6,8 @@ export type Op =
   | { op: "zero" }
   | { op: "scale"; by: number }
   | { op: "noise"; sd: number; seed: number }
-  /** From a file (`FILE:NAME`, or a capture for a mean) or from the text of another prompt. */
-  | { op: "mean" | "add" | "set" | "patch"; from: string }
+  /** From a file (`FILE:NAME`, or a capture for a mean) or from the text of another prompt: the mean over its positions, or each. */
+  | { op: "mean" | "meanOf" | "add" | "set" | "patch"; from: string }
   | { op: "other"; text: string };
 
 export interface Edit {
@@ -16,7 +16,8 @@ export interface Edit {
   op: Op;
 }
 
-const NAMED = { mean: "mean:", add: "+", set: "set:", patch: "patch:" } as const;
+// What begins as another comes before it.
+const NAMED = { meanOf: "mean:prompt:", mean: "mean:", add: "+", set: "set:", patch: "patch:" } as const;
 
 export function opText(op: Op): string {
   switch (op.op) {

@@ -8,7 +8,9 @@ export interface Place {
 }
 
 export const COLUMNS = 12;
-export const ROW = 40;
+const ROW = 40;
+const LEAST_ROW = 30;
+const MOST_ROW = 72;
 export const GAP = 8;
 const MIN_W = 2;
 const MIN_H = 3;
@@ -58,6 +60,16 @@ export function freePlace(places: Iterable<Place>, w: number, h: number): Place 
       if (!taken.some((p) => meet(p, place))) return place;
     }
   }
+}
+
+/**
+ * How high rows are: as much as fills the room, so that a layout made for one window is seen whole in another, as long as
+ * that leaves views enough. Where it does not, rows are as high as ever, and the page scrolls.
+ */
+export function rowHeight(places: Iterable<Place>, room: number): number {
+  const rows = Math.max(0, ...[...places].map((p) => p.y + p.h));
+  const whole = Math.floor(((room + GAP) / rows - GAP) * 10) / 10;
+  return rows > 0 && whole >= LEAST_ROW ? Math.min(MOST_ROW, whole) : ROW;
 }
 
 /** Ids in reading order. */

@@ -9,11 +9,13 @@ export interface Link {
 
 const LONGEST = 2000;
 const MOST = 10_000;
-const NAME = /^[A-Za-z0-9][A-Za-z0-9 ._-]{0,79}$/;
+const NAME = /^[\p{Alphabetic}\p{N}_ -]+$/u;
+const LONGEST_NAME = 100;
 const KEY = /^[a-z][a-z_]{0,15}(?:\/(?:dst|src))?@[A-Za-z0-9:._/@ -]{1,200}$/;
 
+/** The program's rule for names, which are also those of files: the length is that in bytes. */
 export function validName(name: string): boolean {
-  return NAME.test(name) && !name.includes("..");
+  return NAME.test(name) && name.trim() !== "" && new TextEncoder().encode(name).length <= LONGEST_NAME;
 }
 
 function ranges(indices: readonly number[]): string {
@@ -77,19 +79,4 @@ export function readLink(hash: string): Link {
     }
   }
   return link;
-}
-
-/** What the program's command line asks the page to begin with: `#model=REFERENCE&prompt=TEXT&prompt=TEXT`. */
-export function readStart(hash: string): { models: string[]; prompts: string[] } {
-  const start = { models: [] as string[], prompts: [] as string[] };
-  for (const part of hash.replace(/^#/, "").split("&")) {
-    const [key, value = ""] = part.split(/=(.*)/s);
-    try {
-      if (key === "model" && value !== "" && start.models.length < 2) start.models.push(decodeURIComponent(value));
-      if (key === "prompt" && start.prompts.length < 2) start.prompts.push(decodeURIComponent(value));
-    } catch {
-      // A broken escape names nothing.
-    }
-  }
-  return start;
 }

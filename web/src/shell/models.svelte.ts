@@ -10,6 +10,11 @@ const message = (error: unknown) => (error instanceof Error ? error.message : St
 /** Readings of prompts that are kept. */
 const READ = 50;
 
+/** Whether a prompt goes to a model through its chat template. */
+export const isChat = (model: Opened, prompt: Prompt | null) => model.chat && prompt?.chat === true && !prompt.tokens;
+
+const reading = (model: Opened, prompt: Prompt) => `${model.id}\n${isChat(model, prompt) ? "chat" : "text"}\n${prompt.text ?? ""}`;
+
 export const modelSpace = (model: Opened) => `model:${model.id}`;
 
 /** Checkpoints of one training share their vocabulary. */
@@ -43,17 +48,17 @@ export class Models {
   tokens(model: Opened | null, prompt: Prompt | null): Tokens | { error: string } | null {
     if (!model || !prompt) return null;
     if (prompt.tokens) return { ids: prompt.tokens, tokens: prompt.tokens.map((id) => `#${id}`) };
-    return this.read[`${model.id}\n${prompt.text ?? ""}`] ?? null;
+    return this.read[reading(model, prompt)] ?? null;
   }
 
   async tokenise(model: Opened, prompt: Prompt): Promise<void> {
     const text = prompt.text ?? "";
-    const key = `${model.id}\n${text}`;
+    const key = reading(model, prompt);
     if (prompt.tokens || this.read[key] || this.asking.has(key)) return;
     this.asking.add(key);
     let found: Tokens | { error: string };
     try {
-      found = text === "" ? { ids: [], tokens: [] } : await stream.through(() => api.tokens(model.id, text));
+      found = text === "" ? { ids: [], tokens: [] } : await stream.through(() => api.tokens(model.id, text, isChat(model, prompt)));
     } catch (error) {
       found = { error: message(error) };
     }

@@ -2,6 +2,7 @@
 
 import type { Ask } from "../api";
 import type { Desk } from "./desk.svelte";
+import { isChat } from "./models.svelte";
 import { program, waits } from "./outside";
 import type { Field } from "./schema";
 import type { PlacedView, Shown } from "./workspace";
@@ -31,11 +32,12 @@ export function request(desk: Desk, view: PlacedView, shown: Shown): Request {
   if (why) return { unfit: `${model.name}: ${why}. Choose another model above, or remove the view.` };
   if (waits(info, view, desk.allowed)) return { program: program(view.view) };
   const parameters: Record<string, unknown> = {};
+  let chat = false;
   for (const field of desk.fields(view)) {
     if (field.kind === "prompt") {
       const prompt = desk.prompt(view.prompt);
       const value = prompt?.tokens ?? prompt?.text ?? null;
-      if (value !== null && value.length > 0) parameters[field.name] = value;
+      if (value !== null && value.length > 0) [parameters[field.name], chat] = [value, isChat(model, prompt)];
       else if (field.required) return { missing: "Write a prompt above." };
       continue;
     }
@@ -46,6 +48,7 @@ export function request(desk: Desk, view: PlacedView, shown: Shown): Request {
   const edits = shown === "before" || !info.needs_network ? [] : desk.ws.edits.filter((e) => e.on).map((e) => e.text);
   const ask: Ask = { model: model.id, view: view.view, parameters, edits };
   if (info.outside) ask.allowed = true;
+  if (chat) ask.chat = true;
   const against = other(desk, view, shown);
   if (against) ask.against = against;
   return { ask };

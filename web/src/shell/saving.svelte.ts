@@ -1,8 +1,8 @@
 // The workspace over time: kept by the page by itself, saved under a name by the program, and told in the address.
 
-import { api, Refusal } from "../api";
+import { api, Refusal, type Start } from "../api";
 import type { Desk } from "./desk.svelte";
-import { validName, writeLink } from "./link";
+import { type Link, validName, writeLink } from "./link";
 import { readAllowed, stillAllowed } from "./outside";
 import { firstWorkspace, readWorkspace } from "./workspace";
 
@@ -21,7 +21,41 @@ interface Kept {
 }
 
 const AUTOSAVE = "pellucid.desk";
-const BAD_NAME = "A name has letters, digits, spaces, dots, lines and underscores, and begins with a letter or digit.";
+/** What was not saved when another workspace was opened in its place. */
+const ASIDE = "pellucid.aside";
+/** The start of the program of which this browser has taken what was asked. */
+const STARTED = "pellucid.start";
+const BAD_NAME = "A name has letters, digits, blanks, - and _, at most 100.";
+
+function read(key: string): Kept | null {
+  try {
+    return JSON.parse(localStorage.getItem(key) ?? "null") as Kept | null;
+  } catch {
+    return null;
+  }
+}
+
+function write(key: string, kept: Kept | null): void {
+  try {
+    if (kept === null) localStorage.removeItem(key);
+    else localStorage.setItem(key, JSON.stringify(kept));
+  } catch {
+    // Full or forbidden storage: saving by name still works.
+  }
+}
+
+function isNew(start: Start): boolean {
+  try {
+    return localStorage.getItem(STARTED) !== start.id;
+  } catch {
+    return true;
+  }
+}
+
+const title = (workspace: unknown): string | null => {
+  const words = (workspace as { title?: unknown } | null | undefined)?.title;
+  return typeof words === "string" ? words : null;
+};
 
 const message = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
@@ -32,6 +66,12 @@ export class Saving {
   dirty = $state(false);
   /** The hash that this page wrote. */
   address = "";
+  /** A workspace that the address names, while what is here is not saved: the person chooses. */
+  asked = $state.raw<Link | null>(null);
+  /** What was not saved when another took its place, by its title. */
+  aside = $state<string | null>(null);
+  /** That something was put aside, as long as the person has not heard of it. */
+  told = $state(true);
   private saveTimer: ReturnType<typeof setTimeout> | undefined;
   private linkTimer: ReturnType<typeof setTimeout> | undefined;
   private readonly desk: Desk;
@@ -40,39 +80,87 @@ export class Saving {
     this.desk = desk;
   }
 
-  /** Takes up what the page kept, or opens a saved workspace. */
-  async restore(name: string | null): Promise<void> {
-    const saved = this.saved();
-    const allowed = readAllowed(saved?.allowed);
-    if (name !== null && !(saved?.name === name && saved.dirty === true)) {
-      await this.load(name);
-      if (saved?.name !== name || this.name !== name) return;
-      try {
-        const before = readWorkspace(saved.workspace);
-        this.desk.allowed = stillAllowed(allowed, before, this.desk.ws);
-        if (before.selection) this.desk.bus.restore(before.selection);
-      } catch {
-        // Nothing is allowed or pinned, then.
-      }
-      return;
-    }
-    if (!saved?.workspace) return;
+  /** Takes up what the page kept, then what the command line asks, which holds once, or what the address asks. */
+  async begin(link: Link, start: Start): Promise<void> {
+    this.aside = title(read(ASIDE)?.workspace);
+    const kept = read(AUTOSAVE);
+    this.put(kept);
+    if (link.ws !== null) await this.follow(link, kept);
+    else if (isNew(start)) await this.take(start);
+    if (Object.keys(link.sel).length > 0 && this.asked === null) this.desk.setPin(link.sel, "link");
+  }
+
+  /** Puts on the page what a browser kept. */
+  private put(kept: Kept | null): boolean {
+    if (!kept?.workspace) return false;
     try {
-      this.desk.take(readWorkspace(saved.workspace));
-      this.desk.allowed = allowed;
-      this.name = typeof saved.name === "string" && validName(saved.name) ? saved.name : null;
-      this.dirty = saved.dirty === true;
+      this.desk.take(readWorkspace(kept.workspace));
     } catch {
-      this.desk.take(firstWorkspace());
+      return false;
+    }
+    this.desk.allowed = readAllowed(kept.allowed);
+    this.name = typeof kept.name === "string" && validName(kept.name) ? kept.name : null;
+    this.dirty = kept.dirty === true;
+    return true;
+  }
+
+  private async follow(link: Link, kept: Kept | null): Promise<void> {
+    if (link.ws === null || (this.dirty && this.name === link.ws)) return;
+    if (this.dirty) return void (this.asked = link);
+    const same = this.name === link.ws;
+    if ((await this.load(link.ws)) !== null || !same) return;
+    // The file may be another by now; what is selected, and which programs may run, was never in it.
+    try {
+      const before = readWorkspace(kept?.workspace);
+      this.desk.allowed = stillAllowed(readAllowed(kept?.allowed), before, this.desk.ws);
+      if (before.selection) this.desk.bus.restore(before.selection);
+    } catch {
+      // Nothing is allowed or selected, then.
     }
   }
 
-  private saved(): Kept | null {
+  private async take(start: Start): Promise<void> {
+    const asks = start.models.length > 0 || start.prompts.length > 0;
+    if (start.workspace !== null) {
+      if ((await this.load(start.workspace)) !== null) return;
+    } else if (asks) this.fresh();
+    if (asks) this.desk.beginWith(start.models, start.prompts);
     try {
-      return JSON.parse(localStorage.getItem(AUTOSAVE) ?? "null") as Kept | null;
+      localStorage.setItem(STARTED, start.id);
     } catch {
-      return null;
+      // It is taken anew with each reload, then.
     }
+  }
+
+  /** Opens what the address asked for, or stays with what is here. */
+  async choose(open: boolean): Promise<void> {
+    const link = this.asked;
+    this.asked = null;
+    if (open && link?.ws && (await this.load(link.ws)) === null && Object.keys(link.sel).length > 0) this.desk.setPin(link.sel, "link");
+    this.keep();
+  }
+
+  /** Keeps what is not saved, before another takes its place. */
+  private setAside(): void {
+    if (!this.dirty) return;
+    write(ASIDE, this.kept());
+    [this.aside, this.told] = [this.desk.ws.title, false];
+  }
+
+  /** Puts back what was not saved; what is here goes where that was. */
+  restore(): void {
+    const before = read(ASIDE);
+    const now = this.dirty ? this.kept() : null;
+    if (!this.put(before)) return this.desk.announce("What was open before cannot be read");
+    this.aside = now && title(now.workspace);
+    this.told = true;
+    write(ASIDE, now);
+    this.keep();
+    this.desk.announce(`Restored ${this.desk.ws.title}`);
+  }
+
+  private kept(): Kept {
+    return { name: this.name, dirty: this.dirty, workspace: this.desk.document(), allowed: this.desk.allowed };
   }
 
   /** Writes to the tab's storage and the address, a moment after the last change. */
@@ -85,15 +173,11 @@ export class Saving {
   }
 
   flush(): void {
-    if (!this.desk.ready) return;
-    try {
-      localStorage.setItem(AUTOSAVE, JSON.stringify({ name: this.name, dirty: this.dirty, workspace: this.desk.document(), allowed: this.desk.allowed }));
-    } catch {
-      // Full or forbidden storage: saving by name still works.
-    }
+    if (this.desk.ready) write(AUTOSAVE, this.kept());
   }
 
   link(): string {
+    if (this.asked !== null) return location.href;
     const hash = writeLink({ ws: this.name, sel: this.desk.bus.pin });
     if (hash !== this.address) {
       this.address = hash;
@@ -115,7 +199,9 @@ export class Saving {
   async load(name: string): Promise<string | null> {
     try {
       const found = await api.workspace(name);
-      this.desk.take(readWorkspace(found.workspace));
+      const read = readWorkspace(found.workspace);
+      this.setAside();
+      this.desk.take(read);
       this.name = found.name;
       this.dirty = false;
       this.keep();
@@ -173,7 +259,9 @@ export class Saving {
     return null;
   }
 
-  begin(): void {
+  /** Begins with nothing but the first workspace. */
+  fresh(): void {
+    this.setAside();
     this.desk.take(firstWorkspace());
     this.name = null;
     this.dirty = false;

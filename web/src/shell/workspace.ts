@@ -8,6 +8,8 @@ export interface Prompt {
   id: string;
   text?: string;
   tokens?: number[];
+  /** The text is a message, put into the chat template of a model that has one. */
+  chat?: boolean;
 }
 
 export interface EditChip {
@@ -74,12 +76,12 @@ export function firstWorkspace(): Workspace {
     prompts: [{ id: "p", text: FIRST_PROMPT }],
     edits: [],
     views: [
-      view("v1", "next_tokens", { x: 0, y: 0, w: 5, h: 10 }),
-      view("v2", "logit_lens", { x: 5, y: 0, w: 7, h: 10 }),
-      view("v3", "pattern", { x: 0, y: 10, w: 5, h: 10 }, { parameters: { layer: 0, head: 0 }, follow: { layer: true, head: true } }),
-      view("v4", "direct_logit", { x: 5, y: 10, w: 4, h: 10 }),
-      view("v5", "sample", { x: 9, y: 10, w: 3, h: 10 }),
-      view("v6", "norms", { x: 0, y: 20, w: 12, h: 10 }),
+      view("v1", "next_tokens", { x: 0, y: 0, w: 4, h: 6 }),
+      view("v2", "logit_lens", { x: 4, y: 0, w: 4, h: 6 }),
+      view("v3", "pattern", { x: 8, y: 0, w: 4, h: 6 }, { parameters: { layer: 0, head: 0 }, follow: { layer: true, head: true } }),
+      view("v4", "direct_logit", { x: 0, y: 6, w: 4, h: 6 }),
+      view("v5", "sample", { x: 8, y: 6, w: 4, h: 6 }),
+      view("v6", "norms", { x: 4, y: 6, w: 4, h: 6 }),
     ],
   };
 }
@@ -130,7 +132,7 @@ export function readWorkspace(doc: unknown): Workspace {
     if (!isObject(p) || !id) return [];
     const words = text(p["text"]);
     const ids = Array.isArray(p["tokens"]) && p["tokens"].every((t) => Number.isInteger(t)) ? (p["tokens"] as number[]) : null;
-    return [ids ? { id, tokens: ids } : { id, text: words ?? "" }];
+    return [ids ? { id, tokens: ids } : { id, text: words ?? "", ...(p["chat"] === true ? { chat: true } : {}) }];
   });
   const seen = new Set<string>();
   const views = items(doc["views"], 100).flatMap((v, i): PlacedView[] => {

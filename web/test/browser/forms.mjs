@@ -7,7 +7,7 @@ const asking = (page) => page.waitForRequest((r) => r.url().endsWith("/api/jobs"
 export async function forms(h) {
   await h.test("forms change what is asked and refuse what does not fit", async () => {
     const page = await h.open({ settle: 6 });
-    await view(page, "v3").locator(".parameters summary").click();
+    await view(page, "v3").locator("button.parameters").click();
     await axe(page, "a form");
     const layer = view(page, "v3").getByLabel("layer", { exact: true });
     await layer.fill("9");

@@ -62,7 +62,7 @@ export async function layout(h) {
     await page.keyboard.press("Alt+ArrowRight");
     assert.notEqual(await place(page, "v1"), before);
     await page.keyboard.press("Alt+Shift+ArrowDown");
-    assert.match(await place(page, "v1"), /span 11$/);
+    assert.match(await place(page, "v1"), /span 7$/);
     await page.keyboard.press("f");
     assert.equal(await page.locator(".view.maximised").count(), 1);
     await page.keyboard.press("Escape");
@@ -83,10 +83,10 @@ export async function layout(h) {
     assert.equal(await viewsOf(page), 7);
     await page.keyboard.press("]");
     await page.keyboard.press("]");
-    await page.waitForFunction(() => /layer 1/.test(document.querySelector("[data-view=v3] summary").textContent));
+    await page.waitForFunction(() => /layer 1/.test(document.querySelector("[data-view=v3] button.parameters").textContent));
     await settled(page, 7);
     await page.keyboard.press("[");
-    await page.waitForFunction(() => /layer 0/.test(document.querySelector("[data-view=v3] summary").textContent));
+    await page.waitForFunction(() => /layer 0/.test(document.querySelector("[data-view=v3] button.parameters").textContent));
     await page.keyboard.press("/");
     await page.keyboard.type("Union");
     await page.locator("dialog [role=option]").first().waitFor();

@@ -2,7 +2,7 @@
 // (PELLUCID names the binary) where there is one, and figures put together here from the typed numbers.
 //   node test/browser/mock.mjs [PORT] [DIST]
 import { execFile } from "node:child_process";
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import path from "node:path";
@@ -134,9 +134,10 @@ function readYaml(text) {
 
 /**
  * `token`: only with it may one ask, as with the program itself. `kept` stands for the folder of answers, which outlives
- * a server.
+ * a server; `start` is what was asked on the command line.
  */
-export async function serve(port = 0, dist = DIST, { token = null, kept = new Map() } = {}) {
+export async function serve(port = 0, dist = DIST, { token = null, kept = new Map(), start = { models: [], prompts: [], workspace: null } } = {}) {
+  const started = { id: randomUUID(), ...start };
   const names = ["head_circuits", "pattern", "direct_logit", "head_sources", "saliency", "two", "sample", "detect", "logit_lens", "next_tokens", "promoted_tokens", "norms", "similarity", "spectra"];
   const views = await Promise.all(
     names.map(async (name) => {
@@ -161,7 +162,7 @@ export async function serve(port = 0, dist = DIST, { token = null, kept = new Ma
     const [card, points] = await Promise.all([ask(["card", reference, "--json"]), ask(["points", reference, "--json"])]);
     const fits = Object.fromEntries(names.map((n) => [n, n === "saliency" && reference !== "zoo:talk" ? "it has no tokenizer" : null]));
     const { n_layers, n_heads, d_model, d_mlp, d_vocab, n_ctx } = card;
-    const made = { id: reference, reference, name: card.name, card, sizes: { n_layers, n_heads, d_model, d_mlp, d_vocab, n_ctx }, points: points.map((p) => ({ name: p.name, axes: p.dims })), checkpoints: [], fits };
+    const made = { id: reference, reference, name: card.name, card, sizes: { n_layers, n_heads, d_model, d_mlp, d_vocab, n_ctx }, points: points.map((p) => ({ name: p.name, axes: p.dims })), checkpoints: [], fits, chat: typeof card.chat_template === "string" };
     opened.set(reference, made);
     return made;
   }
@@ -218,7 +219,7 @@ export async function serve(port = 0, dist = DIST, { token = null, kept = new Ma
     const [, , name, id, third] = url.pathname.split("/").map(decodeURIComponent);
     const q = url.searchParams;
     const method = request.method;
-    if (name === "state") return { version: "mock", models, opened: [...opened.values()], views };
+    if (name === "state") return { version: "mock", start: started, models, opened: [...opened.values()], views };
     if (name === "open") return open(body.reference).catch((e) => { throw refuse(404, String(e.stderr || e.message).trim().replace(/^error: /, "")); });
     if (name === "tokens") return tokens(body.model, body.text);
     if (name === "vocabulary") return [...vocabulary].filter(([, t]) => t.includes(q.get("q"))).slice(0, 20).map(([i, token]) => ({ id: i, token }));

@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { axe, frames, settled, view, viewsOf, workspace } from "./harness.mjs";
+import { brushable, brushUpperRight } from "./selection.mjs";
 
 /** The address follows what is pinned, a moment later. */
 const linked = (page) => page.waitForFunction(() => /sel=/.test(location.hash));
@@ -94,6 +95,74 @@ export async function workspaces(h) {
     await frames(other);
     assert.equal(await other.locator("footer .muted").first().textContent(), await page.locator("footer .muted").first().textContent());
     assert.deepEqual(await picture(other), await picture(page));
+  });
+
+  await h.test("13 an address does not replace what is not saved before the person chose", async () => {
+    await program.keepWorkspace("kept-a", workspace([{ view: "norms" }]));
+    await program.keepWorkspace("kept-b", workspace([{ view: "next_tokens" }, { view: "norms" }], { title: "The other" }));
+    const page = await h.open({ hash: "ws=kept-a", settle: 1 });
+    await view(page, "v1").locator(".grip").focus();
+    await page.keyboard.press("Alt+Shift+ArrowDown");
+    const changed = await places(page);
+    await page.evaluate(() => (location.hash = "ws=kept-b"));
+    await page.getByText("This address opens kept-b; what is here is not saved.").waitFor();
+    await settled(page, 1);
+    assert.deepEqual(await places(page), changed);
+    await axe(page, "the choice");
+    await page.getByRole("button", { name: "Keep what is here" }).click();
+    await page.waitForFunction(() => location.hash === "#ws=kept-a");
+    await page.evaluate(() => (location.hash = "ws=kept-b"));
+    await page.getByRole("button", { name: "Open kept-b" }).click();
+    await settled(page, 2);
+    assert.equal(await viewsOf(page), 2);
+    await page.getByRole("button", { name: "Restore it" }).click();
+    await settled(page, 1);
+    assert.deepEqual(await places(page), changed);
+    await page.waitForFunction(() => location.hash === "#ws=kept-a");
+  });
+
+  await h.test("13 what the command line asks is taken once, and what it replaces can be had back", async () => {
+    let start = { id: "first", models: [], prompts: ["Once upon"], workspace: null };
+    const page = await h.open({
+      prepare: (fresh) =>
+        fresh.route("**/api/state", async (route) => {
+          const response = await route.fetch();
+          await route.fulfill({ response, json: { ...(await response.json()), start } });
+        }),
+      settle: 6,
+    });
+    const prompt = page.locator(".prompt textarea").first();
+    assert.equal(await prompt.inputValue(), "Once upon");
+    await prompt.fill("Once upon a time");
+    await page.waitForTimeout(600);
+    await page.reload();
+    await settled(page, 6);
+    assert.equal(await prompt.inputValue(), "Once upon a time");
+    start = { id: "second", models: [], prompts: [], workspace: "first-steps" };
+    await page.reload();
+    await page.locator("[data-view=lens]").waitFor();
+    await page.getByRole("button", { name: "Restore it" }).click();
+    await page.locator("[data-view=v2]").waitFor();
+    assert.equal(await prompt.inputValue(), "Once upon a time");
+    await Promise.all([page.waitForEvent("load"), page.evaluate(() => (location.hash = "model=zoo:modular&prompt=other"))]);
+    await page.locator("[data-view=v2]").waitFor();
+    assert.equal(await prompt.inputValue(), "Once upon a time");
+  });
+
+  await h.test("13 a brush in a workspace that is saved survives a reload", async () => {
+    await brushable(h, "brushed");
+    const page = await h.open({ hash: "ws=brushed", settle: 4 });
+    await brushUpperRight(page, "v1");
+    await page.waitForTimeout(700);
+    const filters = () => page.evaluate(() => Object.keys(JSON.parse(localStorage.getItem("pellucid.desk")).workspace.selection.filters));
+    assert.deepEqual(await filters(), ["v1"]);
+    const before = await picture(page);
+    await page.reload();
+    await settled(page, 4);
+    await frames(page);
+    await page.waitForTimeout(700);
+    assert.deepEqual(await filters(), ["v1"]);
+    assert.deepEqual((await picture(page)).slice(1), before.slice(1));
   });
 
   await h.test("15 a workspace of the first version is read as one of this", async () => {
