@@ -199,10 +199,10 @@ export class Harness {
       document.addEventListener("securitypolicyviolation", (e) => window.violations.push(`${e.violatedDirective} ${e.blockedURI}`));
     });
     await prepare?.(page);
-    // The token goes into a cookie and the address is replaced: what stands behind # comes after that.
+    // With what stands behind # a page is opened as one that has the cookie already; the token would lead to it by a second load.
     if (hash) {
-      await page.goto(url.replace(/#.*/, ""));
-      await page.goto("about:blank");
+      if (program) await context.addCookies([{ name: `pellucid-${program.port}`, value: program.token, url: origin, httpOnly: true, sameSite: "Strict" }]);
+      else await page.goto(url.replace(/#.*/, "")).then(() => page.goto("about:blank"));
       await page.goto(`${origin}/#${hash.replace(/^#/, "")}`);
     } else await page.goto(url);
     if (settle) await settled(page, settle);
