@@ -13,7 +13,12 @@ use figure::render::{self, Colour, TextStyle};
 
 /// Compares with the committed file, or writes it.
 fn check(file: &str, drawn: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots").join(file);
+    check_at(&Path::new("tests/snapshots").join(file), drawn);
+}
+
+/// The same for any file, its path as seen from this crate's folder.
+fn check_at(file: &Path, drawn: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
     if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, drawn).unwrap();
@@ -24,7 +29,8 @@ fn check(file: &str, drawn: &str) {
     let line = differs.unwrap_or_else(|| kept.lines().count().min(drawn.lines().count()));
     assert!(
         kept == drawn,
-        "{file} differs from line {}:\n  kept  {}\n  drawn {}\nset UPDATE_SNAPSHOTS=1 if this is meant",
+        "{} differs from line {}:\n  kept  {}\n  drawn {}\nset UPDATE_SNAPSHOTS=1 if this is meant",
+        file.display(),
         line + 1,
         kept.lines().nth(line).unwrap_or("(end)"),
         drawn.lines().nth(line).unwrap_or("(end)"),
@@ -73,4 +79,14 @@ fn csv() {
         let head: String = csv.lines().take(30).flat_map(|line| [line, "\n"]).collect();
         check(&format!("{name}.csv"), &head);
     }
+}
+
+/// The page's own tests read figures as the program writes them.
+#[test]
+fn json_for_the_page() {
+    /// More than a megabyte, and nothing that a smaller map lacks.
+    const LEFT_OUT: [&str; 1] = ["heatmap_large"];
+    let samples = samples::all().into_iter().filter(|(name, _)| !LEFT_OUT.contains(name));
+    let lines: Vec<String> = samples.map(|sample| serde_json::to_string(&sample).unwrap()).collect();
+    check_at(Path::new("../../web/test/figures.samples.json"), &format!("[\n{}\n]\n", lines.join(",\n")));
 }

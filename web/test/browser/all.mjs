@@ -3,24 +3,38 @@
 //   node test/browser/all.mjs [WORD...]      only tests whose name contains a word; SHOTS=DIR keeps pictures of failures
 import { access } from "./access.mjs";
 import { accessibility } from "./accessibility.mjs";
+import { attention } from "./attention.mjs";
+import { compared } from "./compared.mjs";
 import { exports } from "./exports.mjs";
 import { figures } from "./figures.mjs";
 import { forms } from "./forms.mjs";
-import { Harness, Program } from "./harness.mjs";
+import { Harness, Program, Tally } from "./harness.mjs";
 import { hostile } from "./hostile.mjs";
 import { jobs } from "./jobs.mjs";
 import { layout } from "./layout.mjs";
+import { marks } from "./marks.mjs";
 import { numbers } from "./numbers.mjs";
+import { outside } from "./outside.mjs";
 import { restart } from "./restart.mjs";
 import { selection } from "./selection.mjs";
 import { workspaces } from "./workspaces.mjs";
 
-const program = await Program.start();
-const h = await Harness.start({ program });
-try {
-  for (const part of [access, hostile, jobs, restart, selection, workspaces, layout, forms, numbers, figures, exports, accessibility]) await part(h);
-} finally {
-  await h.end();
-  await program.remove();
+// Those that take longest come first, so that both end at about the same time.
+const PARTS = [layout, accessibility, numbers, figures, workspaces, selection, exports, hostile, jobs, restart, attention, marks, forms, compared, outside, access];
+/** Each has a program and a browser of its own: half of a test is waiting. */
+const LANES = 2;
+
+const tally = new Tally();
+const waiting = [...PARTS];
+async function lane() {
+  const program = await Program.start();
+  const h = await Harness.start({ program, tally });
+  try {
+    for (let part = waiting.shift(); part; part = waiting.shift()) await part(h);
+  } finally {
+    await h.browser.close();
+    await program.remove();
+  }
 }
-process.exit(h.failures ? 1 : 0);
+await Promise.all(Array.from({ length: LANES }, lane));
+process.exit(tally.tell());

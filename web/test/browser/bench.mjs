@@ -31,11 +31,12 @@ function watchViews() {
 }
 
 /** One fresh browser on one server: [first paint, six views ready], in ms since the page was asked for. */
-async function opening(h, program) {
+async function opening(program) {
+  const h = await Harness.start();
   const page = await h.open({ program, prepare: (fresh) => fresh.addInitScript(watchViews), hash: "ws=first-steps" });
   await page.waitForFunction(() => window.readyAfter !== null);
   const times = await page.evaluate(() => [performance.getEntriesByName("first-contentful-paint")[0].startTime, window.readyAfter]);
-  await page.context().close();
+  await h.browser.close();
   return times;
 }
 
@@ -104,10 +105,10 @@ for (let round = 0; round < rounds; round += 1) {
   const program = await Program.start();
   try {
     // At first nothing is open and no answer is kept; then another browser finds all of it.
-    const [first, ready] = await opening(h, program);
+    const [first, ready] = await opening(program);
     paint.push(first);
     cold.push(ready);
-    const [again, there] = await opening(h, program);
+    const [again, there] = await opening(program);
     paint.push(again);
     warm.push(there);
     truth ??= await brushing(h, program);
@@ -125,7 +126,7 @@ const rows = [
   ...Object.entries(hover).map(([name, times]) => [`pointer on ${name} to the frame that lights it in all views`, "50 ms", times]),
 ];
 const table = [
-  `${os.cpus()[0].model.trim()}, ${os.cpus().length} logical cores, ${os.type()}; Chromium ${chromium}, no GPU; ${new Date().toISOString().slice(0, 10)}; ${rounds} rounds in fresh browsers, ${MOVES} moves of the pointer each.`,
+  `${os.cpus()[0].model.trim()}, ${os.cpus().length} logical cores, ${os.type()}; Chromium ${chromium}, no GPU; ${rounds} rounds in fresh browsers, ${MOVES} moves of the pointer each.`,
   "",
   "| what | asked | median | 95th percentile |",
   "|---|---:|---:|---:|",

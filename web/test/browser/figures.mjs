@@ -137,9 +137,9 @@ export async function figures(h) {
   await h.test("30 every view tells where it comes from and what it cannot tell", async () => {
     const { views, opened } = await program.ask("GET", "/api/state");
     const { fits } = opened.find(({ reference }) => reference === "zoo:talk") ?? (await program.ask("POST", "/api/open", { reference: "zoo:talk" }));
-    const names = views.filter(({ name }) => !fits[name]).map(({ name }) => name);
+    const names = views.filter(({ name, outside }) => !fits[name] && !outside).map(({ name }) => name);
     const parameters = { promoted_tokens: { layer: 0, neuron: 3 }, head_circuits: { layer: 0, head: 0 } };
-    // What compares two is shown by any view that is asked of both.
+    // Programs of the user's answer for themselves. What compares two is shown by any view that is asked of both.
     const shown = names.filter((name) => name !== "two");
     await program.keepWorkspace("all", workspace(shown.map((name) => ({ view: name, parameters: parameters[name] ?? {} }))));
     const page = await h.open({ hash: "ws=all", settle: shown.length });

@@ -18,6 +18,9 @@ export const SMOLLM2 = "SmolLM2-135M-Instruct.Q4_1";
 const SMOLLM2_FILE = path.join(ROOT, "models", `${SMOLLM2}.gguf`);
 const PATIENCE = 30_000;
 
+/** Programs that work out views, as a person has them on the path: the examples of the documentation. */
+const PLUG_INS = path.join(ROOT, "docs/plug-ins");
+
 /** The program serving, with a folder and a cache of its own. */
 export class Program {
   static async start({ place, port = 0, args = [] } = {}) {
@@ -28,6 +31,7 @@ export class Program {
     program.cache = path.join(program.place, "cache");
     program.process = spawn(BINARY, ["open", "--no-browser", "--cache", program.cache, "--port", String(port), ...args], {
       cwd: program.place,
+      env: { ...process.env, PATH: `${PLUG_INS}${path.delimiter}${process.env.PATH}` },
       stdio: ["ignore", "pipe", "ignore"],
     });
     // A script that breaks off leaves no server behind.
@@ -133,16 +137,30 @@ export class Program {
   }
 }
 
-/** Opens pages on one server, watches what they say and where they go, and counts what fails. */
+/** What came of the tests, of several browsers together. */
+export class Tally {
+  passed = 0;
+  failures = 0;
+  left = 0;
+  since = Date.now();
+
+  /** Tells the sum, and the status to end with. */
+  tell() {
+    const left = this.left ? `, ${this.left} left out` : "";
+    console.log(`browser: ${this.passed} passed, ${this.failures} failed${left}, in ${Math.round((Date.now() - this.since) / 1000)} s`);
+    if (this.passed + this.failures + this.left > 0) return this.failures ? 1 : 0;
+    console.log(`no test is called ${process.argv.slice(2).join(" or ")}`);
+    return 1;
+  }
+}
+
+/** Opens pages on one server in a browser of its own, watches what they say and where they go, and counts what fails. */
 export class Harness {
-  static async start({ program = null, url = program?.url } = {}) {
+  static async start({ program = null, url = program?.url, tally = new Tally() } = {}) {
     const harness = new Harness();
     harness.program = program;
     harness.url = url;
-    harness.failures = 0;
-    harness.passed = 0;
-    harness.left = [];
-    harness.since = Date.now();
+    harness.tally = tally;
     harness.wanted = process.argv.slice(2).map((word) => word.toLowerCase());
     harness.browser = await chromium.launch({
       executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
@@ -181,10 +199,10 @@ export class Harness {
       document.addEventListener("securitypolicyviolation", (e) => window.violations.push(`${e.violatedDirective} ${e.blockedURI}`));
     });
     await prepare?.(page);
-    // The token goes into a cookie and the address is replaced: what stands behind # comes after that.
+    // With what stands behind # a page is opened as one that has the cookie already; the token would lead to it by a second load.
     if (hash) {
-      await page.goto(url.replace(/#.*/, ""));
-      await page.goto("about:blank");
+      if (program) await context.addCookies([{ name: `pellucid-${program.port}`, value: program.token, url: origin, httpOnly: true, sameSite: "Strict" }]);
+      else await page.goto(url.replace(/#.*/, "")).then(() => page.goto("about:blank"));
       await page.goto(`${origin}/#${hash.replace(/^#/, "")}`);
     } else await page.goto(url);
     if (settle) await settled(page, settle);
@@ -203,10 +221,10 @@ export class Harness {
         const violations = await page.evaluate(() => window.violations ?? []).catch(() => []);
         if (!page.hostile) assert.deepEqual(violations, [], "the policy was violated");
       }
-      this.passed += 1;
+      this.tally.passed += 1;
       console.log(`ok    ${name}${process.env.TIMES ? ` (${Date.now() - since} ms)` : ""}`);
     } catch (error) {
-      this.failures += 1;
+      this.tally.failures += 1;
       console.log(`FAIL  ${name}\n      ${String(error.stack ?? error).split("\n").slice(0, 8).join("\n      ")}`);
       await this.picture(name);
     }
@@ -216,7 +234,7 @@ export class Harness {
   /** Says what is not tested, and why. */
   leaveOut(name, why) {
     if (this.wanted.length && !this.wanted.some((word) => name.toLowerCase().includes(word))) return;
-    this.left.push(name);
+    this.tally.left += 1;
     console.log(`left  ${name}: ${why}`);
   }
 
@@ -225,17 +243,6 @@ export class Harness {
     if (existsSync(SMOLLM2_FILE)) await this.test(name, body);
     else if (process.env.CI) await this.test(name, () => assert.fail(`${SMOLLM2_FILE} is missing: ./run models`));
     else this.leaveOut(name, "SmolLM2 is not there (./run models fetches it)");
-  }
-
-  /** Closes the browser and tells the sum. */
-  async end() {
-    await this.browser.close();
-    const left = this.left.length ? `, ${this.left.length} left out` : "";
-    console.log(`browser: ${this.passed} passed, ${this.failures} failed${left}, in ${Math.round((Date.now() - this.since) / 1000)} s`);
-    if (this.passed + this.failures + this.left.length === 0) {
-      console.log(`no test is called ${this.wanted.join(" or ")}`);
-      this.failures = 1;
-    }
   }
 
   async picture(name) {
@@ -251,6 +258,11 @@ export class Harness {
 export async function settled(page, views = 6) {
   await page.waitForFunction((n) => document.querySelectorAll(".view:has(.figures .fig)").length >= n, views, { timeout: PATIENCE });
   await page.waitForFunction(() => document.querySelectorAll(".view .body[aria-busy=true], .fig-wait").length === 0, null, { timeout: PATIENCE });
+}
+
+/** Waits for something that only this side can see. */
+export async function until(what, holds) {
+  for (const end = Date.now() + PATIENCE; !(await holds()); await new Promise((done) => setTimeout(done, 50))) assert.ok(Date.now() < end, `${what}: it does not happen`);
 }
 
 /** The bus tells of a change in the next frame; after two, everything is painted. */
@@ -274,7 +286,8 @@ export const lit = (page, id) =>
 
 /** No serious finding of axe. */
 export async function axe(page, what) {
-  const { violations } = await new AxeBuilder({ page }).analyze();
+  // In the page itself: a page of its own for each result takes longer than the search.
+  const { violations } = await new AxeBuilder({ page }).setLegacyMode().options({ resultTypes: ["violations"] }).analyze();
   const bad = violations.filter((v) => v.impact === "serious" || v.impact === "critical");
   const told = bad.map((v) => `${v.id}: ${v.help}\n        ${v.nodes.slice(0, 4).map((n) => n.html.slice(0, 200)).join("\n        ")}`);
   assert.equal(bad.length, 0, `axe, ${what}: ${told.join("\n      ")}`);

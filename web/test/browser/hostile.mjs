@@ -16,19 +16,20 @@ async function attacker() {
 /** Everything that a page may try without leave; gives what it could read. Runs in the browser. */
 async function attack({ target, key }) {
   const read = [];
-  const tried = (name, made) => made.then((found) => found && read.push(`${name}: ${String(found).slice(0, 60)}`)).catch(() => undefined);
+  const going = [];
+  const tried = (name, made) => void going.push(made.then((found) => found && read.push(`${name}: ${String(found).slice(0, 60)}`)).catch(() => undefined));
   const soon = (make) => Promise.race([make(), new Promise((done) => setTimeout(done, 2500))]);
   const body = JSON.stringify({ model: "zoo:talk", view: "norms", parameters: { prompt: "evil" }, edits: [], tab: "evil" });
   const get = (address, init) => fetch(target + address, { credentials: "include", ...init }).then((r) => r.text());
   const simple = { method: "POST", mode: "no-cors", headers: { "content-type": "text/plain" }, body };
-  await tried("fetch", get("/api/state"));
-  await tried("fetch of the page", get("/"));
-  await tried("fetch of an answer", get(`/api/artifacts/${key}`));
-  await tried("post", get("/api/jobs", simple));
-  await tried("json", get("/api/jobs", { method: "POST", headers: { "content-type": "application/json" }, body }));
-  await tried("put", get("/api/workspaces/evil", { method: "PUT", headers: { "content-type": "application/json" }, body: JSON.stringify({ text: "version: 1\ntitle: evil\n" }) }));
-  await tried("delete", get("/api/jobs/1", { method: "DELETE" }));
-  await tried("beacon", Promise.resolve(navigator.sendBeacon(`${target}/api/jobs`, new Blob([body], { type: "text/plain" })) && ""));
+  tried("fetch", get("/api/state"));
+  tried("fetch of the page", get("/"));
+  tried("fetch of an answer", get(`/api/artifacts/${key}`));
+  tried("post", get("/api/jobs", simple));
+  tried("json", get("/api/jobs", { method: "POST", headers: { "content-type": "application/json" }, body }));
+  tried("put", get("/api/workspaces/evil", { method: "PUT", headers: { "content-type": "application/json" }, body: JSON.stringify({ text: "version: 1\ntitle: evil\n" }) }));
+  tried("delete", get("/api/jobs/1", { method: "DELETE" }));
+  tried("beacon", Promise.resolve(navigator.sendBeacon(`${target}/api/jobs`, new Blob([body], { type: "text/plain" })) && ""));
   // A form that is sent into a frame, its body made to be JSON.
   for (const enctype of ["text/plain", "application/x-www-form-urlencoded"]) {
     const frame = Object.assign(document.createElement("iframe"), { name: `f${Math.random()}` });
@@ -46,29 +47,30 @@ async function attack({ target, key }) {
       el[attribute] = target + address;
       document.body.append(el);
     })));
-  await element("image", "img", "src", `/api/artifacts/${key}/export.png`, (el) => el.naturalWidth && `${el.naturalWidth} wide`);
-  await element("script", "script", "src", `/api/artifacts/${key}/export.json`, () => "it ran");
-  await element("style", "link", "href", "/", (el) => el.sheet && "a sheet");
-  await element("frame", "iframe", "src", "/", (el) => {
+  element("image", "img", "src", `/api/artifacts/${key}/export.png`, (el) => el.naturalWidth && `${el.naturalWidth} wide`);
+  element("script", "script", "src", `/api/artifacts/${key}/export.json`, () => "it ran");
+  element("style", "link", "href", "/", (el) => el.sheet && "a sheet");
+  element("frame", "iframe", "src", "/", (el) => {
     try {
       return el.contentDocument.body.innerText;
     } catch {
       return "";
     }
   });
-  await tried("events", soon(() => new Promise((done) => {
+  tried("events", soon(() => new Promise((done) => {
     const source = new EventSource(`${target}/api/events?tab=evil`, { withCredentials: true });
     source.onopen = () => done("an open stream");
     source.onerror = () => done("");
   })));
-  await tried("socket", soon(() => new Promise((done) => {
+  tried("socket", soon(() => new Promise((done) => {
     const socket = new WebSocket(`${target.replace("http", "ws")}/api/events?tab=evil`);
     socket.onopen = () => done("an open socket");
     socket.onerror = () => done("");
   })));
   const opened = window.open(`${target}/`, "_blank");
   await new Promise((done) => setTimeout(done, 1500));
-  await tried("window", Promise.resolve().then(() => opened && !opened.closed && opened.document.body.innerText));
+  tried("window", Promise.resolve().then(() => opened && !opened.closed && opened.document.body.innerText));
+  await Promise.all(going);
   return read;
 }
 

@@ -1,6 +1,6 @@
 // Points 5, 6 and 25: the demonstration opens, what is there looks different from what is not, and long answers can be waited for.
 import assert from "node:assert/strict";
-import { settled, SMOLLM2, view, viewsOf, workspace } from "./harness.mjs";
+import { PROMPT, settled, SMOLLM2, view, viewsOf, workspace } from "./harness.mjs";
 
 /** A question that takes seconds: a gradient for each of many positions. */
 const slow = (seed) => workspace([{ view: "saliency" }], { prompts: [{ id: "p", tokens: Array.from({ length: 250 }, (_, i) => 3 + ((i * 7 + seed) % 200)) }] });
@@ -54,6 +54,30 @@ export async function jobs(h) {
     const classes = await Promise.all(["v1", "v5"].map((id) => state(id).first().getAttribute("class")));
     assert.notEqual(classes[0], classes[1]);
     await page.unroute("**/api/jobs");
+  });
+
+  await h.testOnSmolLM2("25 a text is shown while it is written, and is gone on from", async () => {
+    await program.keepWorkspace("writing", workspace([{ view: "sample", parameters: { max_new_tokens: 60 } }], { model: SMOLLM2 }));
+    // Each state of the text, however short it stands.
+    const watch = () => {
+      window.written = [];
+      new MutationObserver(() => {
+        const text = document.querySelector(".written")?.textContent.trim();
+        if (text && window.written.at(-1) !== text) window.written.push(text);
+      }).observe(document, { subtree: true, childList: true, characterData: true });
+    };
+    const page = await h.open({ hash: "ws=writing", settle: 1, prepare: (fresh) => fresh.addInitScript(watch) });
+    const written = await page.evaluate(() => window.written);
+    assert.ok(written.length > 1, `the text came in ${written.length} pieces`);
+    const { text } = await program.numbers("sample", { prompt: PROMPT, max_new_tokens: 60 }, { model: SMOLLM2 });
+    const whole = `${PROMPT}${text}`;
+    for (const part of written) assert.ok(part.length > PROMPT.length && whole.startsWith(part), `${part} is no beginning of ${whole}`);
+    assert.equal(await page.locator(".written").count(), 0, "the figure is in the place of the text");
+    await view(page, "v1").getByRole("button", { name: /^Go on from the text/ }).click();
+    await page.getByRole("button", { name: "Use as prompt B" }).click();
+    await page.getByText("Prompt B is now the text with what was written").waitFor();
+    assert.equal(await page.getByRole("textbox", { name: /^B/ }).inputValue(), whole);
+    assert.equal(await page.getByRole("textbox", { name: /^A/ }).inputValue(), PROMPT);
   });
 
   await h.test("25 a long job shows its progress and is cancelled", async () => {

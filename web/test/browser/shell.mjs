@@ -12,7 +12,7 @@ const h = await Harness.start({ url: mock.url });
 try {
   for (const part of [layout, forms, kept, dialogs]) await part(h);
 } finally {
-  await h.end();
+  await h.browser.close();
   mock.close();
 }
-process.exit(h.failures ? 1 : 0);
+process.exit(h.tally.tell());

@@ -165,6 +165,38 @@ export async function workspaces(h) {
     assert.deepEqual((await picture(page)).slice(1), before.slice(1));
   });
 
+  await h.test("15 a workspace is renamed and deleted, once that is said twice", async () => {
+    for (const name of ["to be renamed", "to be deleted"]) await program.keepWorkspace(name, workspace([{ view: "norms" }]));
+    const file = (name) => path.join(folder, `${name}.wb.yaml`);
+    const page = await h.open({ hash: "ws=to be renamed", settle: 1 });
+    const dialog = page.getByRole("dialog");
+    await page.getByTitle("Open or save a workspace").click();
+    assert.equal(await dialog.getByRole("button", { name: "Delete first-steps" }).count(), 0, "what comes with the program stays");
+    await dialog.getByRole("button", { name: "Rename to be renamed" }).click();
+    const name = dialog.getByLabel("New name of to be renamed");
+    await name.fill("to be deleted");
+    await name.press("Enter");
+    await dialog.getByRole("alert").waitFor();
+    assert.ok(existsSync(file("to be renamed")), "a name that is taken is not taken over");
+    await name.fill("renamed");
+    await name.press("Enter");
+    await dialog.getByRole("button", { name: "Rename renamed" }).waitFor();
+    assert.ok(existsSync(file("renamed")) && !existsSync(file("to be renamed")));
+    await axe(page, "saved workspaces");
+    await dialog.getByRole("button", { name: "Delete to be deleted" }).click();
+    assert.ok(existsSync(file("to be deleted")), "deleted at the first word");
+    await page.keyboard.press("Escape");
+    assert.equal(await dialog.count(), 1, "Esc takes the question back, and nothing else");
+    await dialog.getByRole("button", { name: "Delete to be deleted" }).click();
+    await dialog.getByRole("button", { name: "Delete to be deleted for good" }).click();
+    await dialog.getByRole("button", { name: /^Delete to be deleted/ }).waitFor({ state: "detached" });
+    assert.ok(!existsSync(file("to be deleted")));
+    await page.keyboard.press("Escape");
+    // The page goes on under the new name.
+    await page.getByTitle("Open or save a workspace").getByText("renamed").waitFor();
+    await page.waitForFunction(() => /ws=renamed/.test(location.hash));
+  });
+
   await h.test("15 a workspace of the first version is read as one of this", async () => {
     const old = [
       "version: 1",
