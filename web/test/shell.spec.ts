@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { api, decode, type Job, type Schema, type ViewInfo } from "../src/api";
 import type { Selection } from "../src/figures/bus";
 import { editText, pinned, readEdit, targets } from "../src/shell/edits";
-import { arrange, clamp, freePlace, meet, type Place, readingOrder } from "../src/shell/grid";
+import { arrange, clamp, freePlace, meet, type Place, readingOrder, rowHeight } from "../src/shell/grid";
 import { History } from "../src/shell/history";
 import { readLink, validName, writeLink } from "../src/shell/link";
 import { readAllowed, stillAllowed, waits } from "../src/shell/outside";
@@ -50,6 +50,21 @@ describe("grid", () => {
     expect(arrange(map, null).get("c")?.y).toBe(0);
     expect(freePlace(places().values(), 12, 2)).toEqual({ x: 0, y: 9, w: 12, h: 2 });
     expect(readingOrder(places())).toEqual(["a", "b", "c"]);
+  });
+});
+
+describe("rows", () => {
+  const twoLines = [{ x: 0, y: 0, w: 4, h: 6 }, { x: 0, y: 6, w: 4, h: 6 }];
+
+  it("fill the room where that leaves views enough, and else are as high as ever", () => {
+    for (const room of [460, 600, 800]) {
+      const row = rowHeight(twoLines, room);
+      expect(12 * row + 11 * 8).toBeLessThanOrEqual(room);
+      expect(12 * row + 11 * 8).toBeGreaterThan(room - 2);
+    }
+    expect(rowHeight(twoLines, 300)).toBe(40);
+    expect(rowHeight(twoLines, 3000)).toBe(72);
+    expect(rowHeight([], 800)).toBe(40);
   });
 });
 

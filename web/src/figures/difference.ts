@@ -52,7 +52,7 @@ export function difference(a: Figure, b: Figure): Figure | null {
   const same = (p: { dims: string[]; shape: number[] }, q: { dims: string[]; shape: number[] }) =>
     p.dims.join() === q.dims.join() && p.shape.join() === q.shape.join();
   const label = (text: string | undefined) => (text ? `change of ${text}` : "change");
-  const title = a.title ? `${a.title}: change` : "change";
+  const title = a.title && `${a.title}: change`;
   if ((a.kind === "heatmap" && b.kind === "heatmap") || (a.kind === "tokens" && b.kind === "tokens")) {
     if (!same(a.values, b.values) || numbers(a.values).length === 0) return null;
     // The largest of a block in each say nothing about how its cells differ.

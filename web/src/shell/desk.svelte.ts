@@ -82,9 +82,9 @@ export class Desk {
     }
     stream.start();
     stream.onBack(() => void this.refresh());
-    await this.saving.begin(link, this.server.start);
+    const taken = await this.saving.begin(link, this.server.start);
     this.ready = true;
-    this.saving.keep();
+    if (taken) this.saving.keep();
     window.addEventListener("hashchange", () => {
       if (location.hash !== this.saving.address) location.reload();
     });

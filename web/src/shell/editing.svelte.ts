@@ -41,8 +41,8 @@ export class Editing {
   /** Edits as the program understands them. */
   private async checked(texts: readonly string[], model: Opened | null): Promise<string[]> {
     if (!model) throw new Error("No model is open yet.");
-    // An edit may be taken from the text of another prompt, which is then read as that one is.
-    const chat = this.desk.ws.prompts.some((prompt) => isChat(model, prompt) && prompt.text && texts.some((text) => text.endsWith(prompt.text ?? "")));
+    // The prompt that an edit takes from is read as the one that it changes is.
+    const chat = this.desk.ws.prompts.some((prompt) => isChat(model, prompt));
     const out: string[] = [];
     for (const text of texts) out.push((await api.edit(model.id, text, chat)).edit);
     return out;

@@ -80,14 +80,16 @@ export class Saving {
     this.desk = desk;
   }
 
-  /** Takes up what the page kept, then what the command line asks, which holds once, or what the address asks. */
-  async begin(link: Link, start: Start): Promise<void> {
+  /** Takes up what the page kept, then what the command line asks, which holds once, or what the address asks. True where that is not kept yet. */
+  async begin(link: Link, start: Start): Promise<boolean> {
     this.aside = title(read(ASIDE)?.workspace);
     const kept = read(AUTOSAVE);
     this.put(kept);
+    let taken = false;
     if (link.ws !== null) await this.follow(link, kept);
-    else if (isNew(start)) await this.take(start);
+    else if (isNew(start)) taken = await this.take(start);
     if (Object.keys(link.sel).length > 0 && this.asked === null) this.desk.setPin(link.sel, "link");
+    return taken;
   }
 
   /** Puts on the page what a browser kept. */
@@ -119,10 +121,10 @@ export class Saving {
     }
   }
 
-  private async take(start: Start): Promise<void> {
+  private async take(start: Start): Promise<boolean> {
     const asks = start.models.length > 0 || start.prompts.length > 0;
     if (start.workspace !== null) {
-      if ((await this.load(start.workspace)) !== null) return;
+      if ((await this.load(start.workspace)) !== null) return false;
     } else if (asks) this.fresh();
     if (asks) this.desk.beginWith(start.models, start.prompts);
     try {
@@ -130,6 +132,7 @@ export class Saving {
     } catch {
       // It is taken anew with each reload, then.
     }
+    return asks || start.workspace !== null;
   }
 
   /** Opens what the address asked for, or stays with what is here. */

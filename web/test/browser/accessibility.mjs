@@ -64,10 +64,10 @@ export async function accessibility(h) {
     await keyboard.press("End");
     await page.locator(".kind-compare").first().waitFor();
     // The path, to its end.
-    await tabTo("the path", () => /Next/.test(document.activeElement?.textContent ?? ""));
+    await tabTo("the path", () => document.activeElement?.matches("aside button") && /Next/.test(document.activeElement.textContent));
     const steps = Number(/of (\d+)/.exec(await page.getByText(/Step \d+ of \d+/).first().textContent())[1]);
     for (let i = 1; i < steps; i += 1) {
-      await tabTo("the next step", () => /Next/.test(document.activeElement?.textContent ?? "") && !document.activeElement.disabled);
+      await tabTo("the next step", () => document.activeElement?.matches("aside button") && /Next/.test(document.activeElement.textContent) && !document.activeElement.disabled);
       await keyboard.press("Enter");
       await page.getByText(`Step ${i + 1} of ${steps}`).first().waitFor();
     }
