@@ -17,6 +17,10 @@ export const BINARY = path.resolve(ROOT, process.env.PELLUCID ?? path.join(TARGE
 export const SMOLLM2 = "SmolLM2-135M-Instruct.Q4_1";
 const SMOLLM2_FILE = path.join(ROOT, "models", `${SMOLLM2}.gguf`);
 const PATIENCE = 30_000;
+export const CHROMIUM = {
+  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+  args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+};
 
 /** Programs that work out views, as a person has them on the path: the examples of the documentation. */
 const PLUG_INS = path.join(ROOT, "docs/plug-ins");
@@ -162,10 +166,7 @@ export class Harness {
     harness.url = url;
     harness.tally = tally;
     harness.wanted = process.argv.slice(2).map((word) => word.toLowerCase());
-    harness.browser = await chromium.launch({
-      executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-      args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
-    });
+    harness.browser = await chromium.launch(CHROMIUM);
     return harness;
   }
 
@@ -209,9 +210,14 @@ export class Harness {
     return page;
   }
 
+  /** Whether a test is to be run: one of the words is in its name, or there are none. */
+  wants(name) {
+    return !this.wanted.length || this.wanted.some((word) => name.toLowerCase().includes(word));
+  }
+
   /** One point of the list. A page that it gives is closed, and has to have been quiet. */
   async test(name, body) {
-    if (this.wanted.length && !this.wanted.some((word) => name.toLowerCase().includes(word))) return;
+    if (!this.wants(name)) return;
     const contexts = this.browser.contexts();
     const since = Date.now();
     try {
@@ -233,7 +239,7 @@ export class Harness {
 
   /** Says what is not tested, and why. */
   leaveOut(name, why) {
-    if (this.wanted.length && !this.wanted.some((word) => name.toLowerCase().includes(word))) return;
+    if (!this.wants(name)) return;
     this.tally.left += 1;
     console.log(`left  ${name}: ${why}`);
   }
