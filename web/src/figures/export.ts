@@ -53,5 +53,8 @@ export async function toPNG(picture: Picture): Promise<Blob> {
   c.scale(density, density);
   const pen = new CanvasPen(c, LIGHT, density);
   pen.at(MARGIN, MARGIN, () => picture.draw(pen));
-  return new Promise((resolve, reject) => canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error("the picture is too large"))), "image/png"));
+  // Not toBlob, which Chromium leaves to moments of idleness: it may come seconds later.
+  const [, base64 = ""] = canvas.toDataURL("image/png").split(",");
+  if (base64 === "") throw new Error("the picture is too large");
+  return new Blob([Uint8Array.from(atob(base64), (sign) => sign.charCodeAt(0))], { type: "image/png" });
 }

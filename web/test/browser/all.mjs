@@ -8,6 +8,7 @@ import { compared } from "./compared.mjs";
 import { exports } from "./exports.mjs";
 import { figures } from "./figures.mjs";
 import { forms } from "./forms.mjs";
+import { gallery } from "./gallery.checks.mjs";
 import { Harness, Program, Tally } from "./harness.mjs";
 import { hostile } from "./hostile.mjs";
 import { jobs } from "./jobs.mjs";
@@ -20,7 +21,7 @@ import { selection } from "./selection.mjs";
 import { workspaces } from "./workspaces.mjs";
 
 // Those that take longest come first, so that both end at about the same time.
-const PARTS = [layout, accessibility, numbers, figures, workspaces, selection, exports, hostile, jobs, restart, attention, marks, forms, compared, outside, access];
+const PARTS = [layout, accessibility, numbers, figures, workspaces, selection, exports, gallery, hostile, jobs, restart, attention, marks, forms, compared, outside, access];
 /** Each has a program and a browser of its own: half of a test is waiting. */
 const LANES = 2;
 

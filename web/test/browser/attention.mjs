@@ -1,6 +1,6 @@
 // Figures with a choice inside: the heads of an attention map drawn as text, and the neurons of a text.
 import assert from "node:assert/strict";
-import { axe, frames, PROMPT, readout, view, workspace } from "./harness.mjs";
+import { axe, frames, PROMPT, readout, until, view, workspace } from "./harness.mjs";
 
 const WIDE = { x: 0, y: 0, w: 12, h: 16 };
 const radio = (page, group, choice) => view(page, "v1").getByRole("radiogroup", { name: group, exact: true }).first().getByRole("radio", { name: new RegExp(`^${choice}`) });
@@ -81,13 +81,10 @@ export async function attention(h) {
     await page.keyboard.press("End");
     // The strongest as the array has it, once its head is here; what is told is told anew with each key.
     const best = Array.from({ length: n }, (_, src) => ({ src, value: known(1, n - 1, src) })).sort((a, b) => b.value - a.value)[0];
-    await page.waitForFunction(() => {
-      const body = document.querySelector("[data-view=v1] .fig-tokens");
-      body.dispatchEvent(new KeyboardEvent("keydown", { key: "End", bubbles: true }));
-      const said = document.querySelector("footer output").textContent;
-      if (said.includes("(599)") && !said.includes("pooled")) return true;
-      body.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowLeft", bubbles: true }));
-      return false;
+    await until("whole numbers of the head", async () => {
+      for (const key of ["ArrowLeft", "End"]) await page.keyboard.press(key);
+      await frames(page);
+      return !(await readout(page)).includes("pooled");
     });
     const said = await readout(page);
     assert.match(said, /w599 \(599\)/);

@@ -1,6 +1,6 @@
 // Points 5, 6 and 25: the demonstration opens, what is there looks different from what is not, and long answers can be waited for.
 import assert from "node:assert/strict";
-import { PROMPT, settled, SMOLLM2, view, viewsOf, workspace } from "./harness.mjs";
+import { PROMPT, settled, SMOLLM2, until, view, viewsOf, workspace } from "./harness.mjs";
 
 /** A question that takes seconds: a gradient for each of many positions. */
 const slow = (seed) => workspace([{ view: "saliency" }], { prompts: [{ id: "p", tokens: Array.from({ length: 250 }, (_, i) => 3 + ((i * 7 + seed) % 200)) }] });
@@ -94,12 +94,7 @@ export async function jobs(h) {
     await view(page, "v1").getByRole("button", { name: "Cancel" }).click();
     await view(page, "v1").getByText("Cancelled.").waitFor();
     const tab = await page.evaluate(() => sessionStorage.getItem("pellucid.tab"));
-    for (let i = 0; ; i += 1) {
-      const [job] = (await program.ask("GET", `/api/jobs?tab=${tab}`)).filter(({ key }) => key === page.asked[0].key);
-      if (job.state === "cancelled") break;
-      assert.ok(i < 100, `the job is ${job.state}`);
-      await new Promise((done) => setTimeout(done, 50));
-    }
+    await until("an end of the job", async () => (await program.ask("GET", `/api/jobs?tab=${tab}`)).some(({ key, state }) => key === page.asked[0].key && state === "cancelled"));
     await view(page, "v1").getByRole("button", { name: "Ask again" }).click();
     await bar.waitFor();
     await view(page, "v1").getByRole("button", { name: "Cancel" }).click();

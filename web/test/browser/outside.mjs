@@ -1,7 +1,7 @@
 // Views that a program of the user's works out: one that a workspace brings waits until it is allowed to run.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { axe, frames, settled, view, viewsOf, workspace } from "./harness.mjs";
+import { axe, frames, lit, settled, view, viewsOf, workspace } from "./harness.mjs";
 
 function hasPython() {
   try {
@@ -28,9 +28,10 @@ export async function outside(h) {
     await settled(page, 2);
     assert.match(await view(page, "v1").locator(".fig-top").first().getAttribute("aria-label"), /bits/);
     assert.equal(page.asked.at(-1).view, "entropy");
-    // A program of the user's speaks of its own kind of numbers, and its marks are linked as any other's.
+    // Its marks are linked as any other's.
     await page.locator(".token").nth(2).hover();
     await frames(page);
+    assert.ok((await lit(page, "v1")) > 0, "its figure is not linked");
     // What was allowed stays so, as long as the question is the same.
     await page.reload();
     await settled(page, 2);
