@@ -71,7 +71,8 @@ function list(element: HTMLElement, { label, names, choose, hover }: PickerUse):
     e.stopPropagation();
     if (e.key !== "Enter") return;
     const wanted = search.value.trim().toLowerCase();
-    const first = names.findIndex((words) => words.toLowerCase().includes(wanted));
+    const whole = names.findIndex((words) => words.toLowerCase() === wanted);
+    const first = whole >= 0 ? whole : names.findIndex((words) => words.toLowerCase().includes(wanted));
     if (first >= 0) choose(first);
   });
   select.addEventListener("change", () => choose(Number(select.value)));

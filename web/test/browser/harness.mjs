@@ -19,12 +19,14 @@ export const CHROMIUM = {
 export class Tally {
   passed = 0;
   failures = 0;
+  /** Of those that passed, how many did so the second time. */
+  again = 0;
   left = 0;
   since = Date.now();
 
   /** Tells the sum, and the status to end with. */
   tell() {
-    const left = this.left ? `, ${this.left} left out` : "";
+    const left = (this.again ? `, ${this.again} at the second try` : "") + (this.left ? `, ${this.left} left out` : "");
     console.log(`browser: ${this.passed} passed, ${this.failures} failed${left}, in ${Math.round((Date.now() - this.since) / 1000)} s`);
     if (this.passed + this.failures + this.left > 0) return this.failures ? 1 : 0;
     console.log(`no test is called ${process.argv.slice(2).join(" or ")}`);
@@ -89,26 +91,44 @@ export class Harness {
     return !this.wanted.length || this.wanted.some((word) => name.toLowerCase().includes(word));
   }
 
-  /** One point of the list. A page that it gives is closed, and has to have been quiet. */
+  /**
+   * One point of the list. Pages that it opens have to be quiet, and are closed. A test that fails is tried once more, for a
+   * machine may be busy with other things; that it was is told.
+   */
   async test(name, body) {
     if (!this.wants(name)) return;
-    const contexts = this.browser.contexts();
     const since = Date.now();
+    const first = await this.attempt(name, body);
+    if (first) console.log(`again ${name}\n      ${first}`);
+    const error = first && (await this.attempt(name, body));
+    if (error) {
+      this.tally.failures += 1;
+      console.log(`FAIL  ${name}\n      ${error}`);
+    } else {
+      this.tally.passed += 1;
+      this.tally.again += first ? 1 : 0;
+      console.log(`ok    ${name}${process.env.TIMES ? ` (${Date.now() - since} ms)` : ""}`);
+    }
+  }
+
+  /** What is wrong, in a few lines; nothing if all is well. */
+  async attempt(name, body) {
+    const others = this.browser.contexts();
+    const opened = () => this.browser.contexts().filter((context) => !others.includes(context));
     try {
       await body();
-      for (const page of this.browser.contexts().filter((c) => !contexts.includes(c)).flatMap((c) => c.pages())) {
+      for (const page of opened().flatMap((context) => context.pages())) {
         assert.deepEqual(page.noise ?? [], [], "the console is not quiet");
         const violations = await page.evaluate(() => window.violations ?? []).catch(() => []);
         if (!page.hostile) assert.deepEqual(violations, [], "the policy was violated");
       }
-      this.tally.passed += 1;
-      console.log(`ok    ${name}${process.env.TIMES ? ` (${Date.now() - since} ms)` : ""}`);
+      return "";
     } catch (error) {
-      this.tally.failures += 1;
-      console.log(`FAIL  ${name}\n      ${String(error.stack ?? error).split("\n").slice(0, 8).join("\n      ")}`);
       await this.picture(name);
+      return String(error.stack ?? error).split("\n").slice(0, 8).join("\n      ");
+    } finally {
+      await Promise.all(opened().map((context) => context.close()));
     }
-    for (const context of this.browser.contexts()) if (!contexts.includes(context)) await context.close();
   }
 
   /** Says what is not tested, and why. */

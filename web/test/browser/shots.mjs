@@ -59,6 +59,15 @@ async function answered(page) {
   await page.context().close();
 }
 
+// A token pinned in one view and lit in all.
+{
+  const page = await demo({ viewport: { width: 1440, height: 900 } });
+  await view(page, "next").locator(".fig-token", { hasText: "United" }).click();
+  await page.mouse.move(2, 400);
+  await shot(page, "workbench");
+  await page.context().close();
+}
+
 for (const [name, options] of [
   ["workbench-dark", { colorScheme: "dark" }],
   ["workbench-1024", { viewport: { width: 1024, height: 768 } }],

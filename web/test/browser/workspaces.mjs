@@ -59,7 +59,7 @@ export async function kept(h) {
     assert.deepEqual(await places(other), await places(page));
   });
 
-  await h.test("the path of a workspace is written beside its views", async () => {
+  await h.test("the path of a workspace is written above its views", async () => {
     const page = await h.open({ settle: 6 });
     await page.getByRole("button", { name: "Path", exact: true }).click();
     await page.getByRole("button", { name: "Add a step here" }).click();
