@@ -138,3 +138,36 @@ describe("coordinates and comparisons", () => {
     expect(difference(map(), map({ dims: ["y", "x"], shape: [2, 4] }))).toBeNull();
   });
 });
+
+describe("what changes from one figure to another", () => {
+  const bars = (names: string[], data: number[]): Figure => ({ kind: "bars", title: "Shares", values: { dims: ["k"], shape: [data.length], data }, bars: { ticks: names }, series: {} });
+  const rows = (words: string[], data: number[], dim = "head"): Figure => ({
+    kind: "table",
+    rows: dim,
+    columns: [
+      { name: "name", words: { dims: [dim], shape: [words.length], data: words } },
+      { name: "score", numbers: { dims: [dim], shape: [data.length], data } },
+    ],
+  });
+  it("is taken of places that mean the same", () => {
+    const found = difference(bars(["mlp 0", "head 1.2"], [3, 1]), bars(["mlp 0", "head 1.2"], [2, 4]));
+    expect(found?.kind === "bars" && [...numbers(found.values)]).toEqual([-1, 3]);
+    expect(difference(bars(["mlp 0", "head 1.2"], [3, 1]), bars(["head 1.2", "mlp 0"], [4, 2]))).toBeNull();
+  });
+  it("is none between figures of different things", () => {
+    const of = (title: string) => ({ ...bars(["a"], [1]), title }) as Figure;
+    expect(difference(of('Shares of " Rome"'), of('Shares of " Tokyo"'))).toBeNull();
+  });
+  it("keeps no words of the first", () => {
+    const told = { ...bars(["a"], [1]), caption: "All shares sum to 1.", provenance: "talk" } as Figure;
+    expect(difference(told, told)).toMatchObject({ title: "Shares: change" });
+    expect(difference(told, told)).not.toHaveProperty("caption");
+  });
+  it("of tables subtracts numbers under equal words", () => {
+    const found = difference(rows(["0", "1"], [5, 1]), rows(["0", "1"], [4, 1]));
+    expect(found?.kind === "table" && [...numbers(found.columns[1].numbers!)]).toEqual([-1, 0]);
+    expect(difference(rows(["0", "1"], [5, 1]), rows(["1", "0"], [5, 1]))).toBeNull();
+    const places = difference(rows(["in", "France"], [5, 1], "pos"), rows(["in", "Italy"], [5, 1], "pos"));
+    expect(places?.kind === "table" && places.columns[0].words?.data).toEqual(["in", "France → Italy"]);
+  });
+});

@@ -1,5 +1,6 @@
 //! What changes between two figures of equal axes.
 
+use crate::about::About;
 use crate::array::Array;
 use crate::axis::{Axis, Dim};
 use crate::colour::{ColourMap, ColourScale};
@@ -11,11 +12,17 @@ use crate::{Bars, Heatmap, Histogram, Images, Lines, Scatter, Tokens};
 
 /// What changes from `a` to `b`: every number of `b` minus the same number of `a`.
 ///
-/// Nothing where the two are of different kinds, where their axes, sizes, places along x, bin edges or
+/// Nothing where the two are of different kinds, where their titles, axes, sizes, places along x, bin edges or
 /// words differ, or where numbers cannot be subtracted (`text`, `code`, `graph`, `compare`). Positions are
 /// the exception: two prompts of one length are compared position by position, and where their tokens
 /// differ the place is called `first → second`. Colours are diverging, with white where nothing changes.
+///
+/// Titles count because they say what a figure is of: the shares of one token's logit less those of another's are
+/// nothing.
 pub fn difference(a: &Figure, b: &Figure) -> Option<Figure> {
+    if a.about().title != b.about().title {
+        return None;
+    }
     let mut change: Figure = match (a, b) {
         (Figure::Heatmap(a), Figure::Heatmap(b)) => heatmap(a, b)?.into(),
         (Figure::Tokens(a), Figure::Tokens(b)) => tokens(a, b)?.into(),
@@ -29,7 +36,8 @@ pub fn difference(a: &Figure, b: &Figure) -> Option<Figure> {
         _ => return None,
     };
     let about = change.about_mut();
-    about.clone_from(a.about());
+    // What the first says of itself does not hold for a change.
+    *about = About { caption: String::new(), provenance: String::new(), ..a.about().clone() };
     if !about.title.is_empty() {
         about.title.push_str(": change");
     }
@@ -206,6 +214,7 @@ mod tests {
         let one: Figure = map(vec![1.0]).into();
         assert!(difference(&one, &map(vec![1.0, 2.0]).into()).is_none());
         assert!(difference(&one, &map(vec![1.0]).x(Guide::new("other")).into()).is_none());
+        assert!(difference(&one, &map(vec![1.0]).title("KL of another token").into()).is_none());
         assert!(difference(&one, &Text::new("words").into()).is_none());
         assert!(difference(&Text::new("words").into(), &Text::new("words").into()).is_none());
         let pair = Group::new([one.clone(), one.clone()]);

@@ -159,6 +159,7 @@ pub(super) async fn guard(State(guard): State<Arc<Guard>>, request: Request, nex
         Some(refusal) if refusal.status == StatusCode::UNAUTHORIZED && given.is_some_and(|t| guard.is_token(t)) => {
             guard.admit(headers)
         }
+        Some(refusal) if uri.path() == "/" => refusal.page(),
         Some(refusal) => refusal.into_response(),
         None if given.is_some() && uri.path() == "/" => guard.admit(headers),
         None => next.run(request).await,

@@ -10,7 +10,7 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
-use axum::response::{IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use engine::Edit;
 use figure::render;
@@ -52,6 +52,15 @@ impl Refusal {
 
     fn bad(why: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, why.into())
+    }
+
+    /// The same for a person in front of a browser.
+    pub(super) fn page(self) -> Response {
+        let why = self.why.replace('&', "&amp;").replace('<', "&lt;");
+        let page = format!(
+            "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Pellucid</title><p>{why}</p></html>"
+        );
+        (self.status, Html(page)).into_response()
     }
 
     fn missing(why: impl Into<String>) -> Self {
