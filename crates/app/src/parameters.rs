@@ -192,6 +192,11 @@ impl Parameter {
         self.kind == Kind::Prompt
     }
 
+    /// Whether it names a file or folder.
+    pub(crate) fn is_path(&self) -> bool {
+        self.kind == Kind::Path || self.kind == Kind::List(Box::new(Kind::Path))
+    }
+
     /// `--max-new-tokens`, without the dashes in front.
     pub(crate) fn flag(&self) -> String {
         self.name.replace('_', "-")

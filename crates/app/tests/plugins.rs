@@ -102,7 +102,7 @@ fn what_misbehaves_is_told_and_left_behind() {
             &describes(""),
             r#"echo '{"output": {}, "figure": {"kind": "heatmap", "values": {"dims": ["pos"], "shape": [9], "data": [1]}}}'"#,
         ),
-        ("leaves", &describes(""), &format!("sleep 60 & echo {text}")),
+        ("leaves", &describes(""), &format!("sleep 60 & echo $! >\"${{0%/*}}/child\"; echo {text}")),
         ("norms", &describes(""), &good),
         ("wordless", "exit 1", &good),
         (
@@ -130,6 +130,11 @@ fn what_misbehaves_is_told_and_left_behind() {
         let ran = with(folder.path(), &["view", name, &model, "--json"]);
         assert_eq!((ran.status, ran.stdout.trim()), (0, "{\"x\":1}"), "{name}: {}", ran.stderr);
     }
+    // What it left running ended with it; it may still have to be fetched by whoever adopted it.
+    let child = fs::read_to_string(folder.path().join("child")).unwrap();
+    let state = fs::read_to_string(format!("/proc/{}/stat", child.trim())).unwrap_or_default();
+    let is_over = |stat: &str| stat.is_empty() || stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('Z'));
+    assert!(is_over(&state), "{state}");
     for (name, why) in [
         ("hangs", "did not answer within 2 s"),
         ("crashes", "failed with status 3: no such layer"),

@@ -268,11 +268,17 @@ fn an_answer_is_kept_for_the_files_it_was_made_of() {
         assert_eq!(job["state"], "done", "{job}");
         job["key"].clone()
     };
+    let of_prompt = || {
+        // It happens to be called like the folder that the server runs beside.
+        let asked = question("zoo:talk", "norms", &json!({ "prompt": "texts" }));
+        server.ask("POST", "/api/jobs", &asked).json()["key"].clone()
+    };
     write("The state of the Union is strong.");
-    let first = key();
+    let (first, prompt) = (key(), of_prompt());
     assert_eq!(key(), first);
     write("The state of the Union is weak.");
     assert_ne!(key(), first);
+    assert_eq!(of_prompt(), prompt, "a prompt is no path");
 }
 
 #[test]

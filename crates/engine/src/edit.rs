@@ -104,6 +104,16 @@ pub enum Reference<'a> {
 }
 
 impl Edit {
+    /// What it refers to by name; nothing where it needs no numbers, or has them.
+    pub fn reference(&self) -> Option<Reference<'_>> {
+        match &self.op {
+            Op::Mean(Value::Named(name)) => Some(Reference::Mean(name)),
+            Op::Add(Value::Named(name)) | Op::Set(Value::Named(name)) => Some(Reference::File(name)),
+            Op::Patch(Value::Named(name)) => Some(Reference::Prompt(name)),
+            _ => None,
+        }
+    }
+
     /// Loads what the edit refers to, once for each point that it matches.
     pub fn load<E: From<Error>>(
         &mut self,
@@ -111,12 +121,7 @@ impl Edit {
         mut get: impl FnMut(Reference<'_>, PointId) -> Result<Array, E>,
     ) -> Result<(), E> {
         let ids = self.point.resolve(spec)?;
-        let reference = match &self.op {
-            Op::Mean(Value::Named(name)) => Reference::Mean(name),
-            Op::Add(Value::Named(name)) | Op::Set(Value::Named(name)) => Reference::File(name),
-            Op::Patch(Value::Named(name)) => Reference::Prompt(name),
-            _ => return Ok(()),
-        };
+        let Some(reference) = self.reference() else { return Ok(()) };
         let mut loaded = BTreeMap::new();
         for id in ids {
             loaded.insert(spec.points[id.index()].name.clone(), Arc::new(get(reference, id)?));

@@ -124,13 +124,7 @@ impl AnyView {
 
     /// The name of the parameter that is the prompt, if it is asked about one.
     pub fn prompt_parameter(&self) -> Option<String> {
-        let is_prompt = |property: &Value| {
-            let alternatives = property["anyOf"].as_array().into_iter().flatten();
-            property["format"] == "prompt" || alternatives.into_iter().any(|one| one["format"] == "prompt")
-        };
-        let schema = self.schema();
-        let properties = schema.as_value()["properties"].as_object()?;
-        properties.iter().find(|(_, property)| is_prompt(property)).map(|(name, _)| name.clone())
+        prompt_parameter(&self.schema())
     }
 
     /// Whether a model has what it needs.
@@ -160,6 +154,16 @@ impl AnyView {
             error => error,
         })
     }
+}
+
+/// The name of the parameter of a schema that is the prompt, if there is one.
+pub fn prompt_parameter(schema: &Schema) -> Option<String> {
+    let is_prompt = |property: &Value| {
+        let alternatives = property["anyOf"].as_array().into_iter().flatten();
+        property["format"] == "prompt" || alternatives.into_iter().any(|one| one["format"] == "prompt")
+    };
+    let properties = schema.as_value()["properties"].as_object()?;
+    properties.iter().find(|(_, property)| is_prompt(property)).map(|(name, _)| name.clone())
 }
 
 fn run<V: View>(parameters: Value, cx: &Cx<'_>) -> Result<Box<dyn Answer>> {

@@ -35,7 +35,7 @@ pub mod reproductions;
 pub mod residual;
 pub mod weights;
 
-pub use any::{Answer, AnyView};
+pub use any::{Answer, AnyView, prompt_parameter};
 pub use corpus::CorpusRef;
 pub use cx::{Cx, Other, Others, Progress, Quiet};
 pub use edits::load_edits;

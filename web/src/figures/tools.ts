@@ -17,22 +17,16 @@ export interface Control {
   choices: readonly Choice[];
 }
 
-export const SCALE: Control = {
+const scale = (all: string, each: string): Control => ({
   key: "scale",
   label: "scale",
   choices: [
-    { value: "shared", name: "shared", hint: "One scale for all panels" },
-    { value: "own", name: "own", hint: "Each panel has the limits of its own values" },
+    { value: "shared", name: "shared", hint: `One scale for all ${all}` },
+    { value: "own", name: "own", hint: `Each ${each} has the limits of its own values` },
   ],
-};
-export const SCALE_OF_SERIES: Control = {
-  key: "scale",
-  label: "scale",
-  choices: [
-    { value: "shared", name: "shared", hint: "One scale for all series" },
-    { value: "own", name: "own", hint: "Each series has the limits of its own values" },
-  ],
-};
+});
+export const SCALE = scale("panels", "panel");
+export const SCALE_OF_SERIES = scale("series", "series");
 export const SPREAD: Control = {
   key: "values",
   label: "values",

@@ -88,6 +88,11 @@ impl Job<'_> {
             Some(bytes) => run.memory(bytes),
             None => run,
         };
+        // A pass that was made for other views may have all that is asked for.
+        let run = match self.cx.subject(self.batch.tokens())?.kept {
+            Some(kept) => run.kept(kept),
+            None => run,
+        };
         let done = run.tap(&mut tap);
         if let Some(error) = failed {
             return Err(error);

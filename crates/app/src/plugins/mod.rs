@@ -17,7 +17,7 @@ use figure::Figure;
 use schemars::Schema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use views::{Answer, AnyView, Cx, Error, Outside, PromptRef, Result, Why};
+use views::{Answer, AnyView, Cx, Error, Outside, PromptRef, Result, Why, prompt_parameter};
 
 use crate::commands::capture::Job;
 use child::{Call, Failed, file_name};
@@ -201,11 +201,9 @@ impl Plugin {
         self.about.points.iter().map(fill).collect()
     }
 
-    /// The prompt among the parameters: in the view's schema it has the format `prompt`.
+    /// The prompt among the parameters.
     fn prompt(&self, parameters: &Value) -> Option<PromptRef> {
-        let mut properties = self.schema.get("properties")?.as_object()?.iter();
-        let (name, _) = properties.find(|(_, property)| property["format"] == "prompt")?;
-        serde_json::from_value(parameters[name].clone()).ok()
+        serde_json::from_value(parameters[prompt_parameter(&self.schema)?].clone()).ok()
     }
 }
 

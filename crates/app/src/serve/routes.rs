@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{delete, get, post};
-use engine::Edit;
+use engine::{Edit, Reference};
 use figure::render;
 use futures_util::{Stream, stream};
 use serde::Deserialize;
@@ -30,6 +31,7 @@ use super::workspaces::Workspace;
 use super::{Shared, page};
 use crate::commands::models;
 use crate::model;
+use crate::parameters::{self, Parameter};
 
 /// The largest request: a workspace, or a long prompt.
 const LARGEST: usize = 4 << 20;
@@ -249,7 +251,7 @@ async fn ask(State(shared): App, Json(asked): Json<Question>) -> Answer {
         let inputs = json!({
             "view": view.name, "revision": view.revision, "model": asked.model, "parameters": asked.parameters,
             "edits": asked.edits, "against": asked.against, "chat": asked.chat, "program": view.program().and_then(Outside::digest),
-            "files": files(&asked),
+            "files": files(view, &asked.parameters, &edits),
         });
         let key = key(&inputs, &weights);
         let is_there = shared.artifacts.has(&key);
@@ -261,24 +263,22 @@ async fn ask(State(shared): App, Json(asked): Json<Question>) -> Answer {
     .await
 }
 
-/// The files that a question names, by size and time: others of the same name give another answer.
-fn files(asked: &Question) -> Vec<Value> {
-    fn texts<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
-        match value {
-            Value::String(text) => found.push(text),
-            Value::Array(values) => values.iter().for_each(|value| texts(value, found)),
-            Value::Object(fields) => fields.values().for_each(|value| texts(value, found)),
-            _ => {}
+/// The files that a question names, by size and time: others of the same name give another answer. A prompt is never taken
+/// for a path.
+fn files(view: AnyView, parameters: &Map<String, Value>, edits: &[Edit]) -> Vec<Value> {
+    let given = parameters::parameters(&view.schema()).into_iter().filter(Parameter::is_path);
+    let given = given.filter_map(|parameter| parameters.get(&parameter.name));
+    let paths = given.flat_map(|value| value.as_array().map_or_else(|| vec![value], |values| values.iter().collect()));
+    let mut files: Vec<PathBuf> =
+        paths.filter_map(Value::as_str).flat_map(|path| store::text_files(path.as_ref()).unwrap_or_default()).collect();
+    for edit in edits {
+        if let Some(Reference::File(name) | Reference::Mean(name)) = edit.reference() {
+            // `FILE`, or `FILE:NAME`.
+            let file = name.rsplit_once(':').map_or(name, |(file, _)| file);
+            files.extend([name, file].map(PathBuf::from));
         }
     }
-    let mut named = Vec::new();
-    asked.parameters.values().for_each(|value| texts(value, &mut named));
-    // `mean:FILE`, `+FILE:NAME`, `set:FILE:NAME`.
-    let operations = asked.edits.iter().filter_map(|edit| edit.split_once('='));
-    named.extend(operations.flat_map(|(_, operation)| operation.split([':', '+'])));
-    // A text that names no file is no file.
-    let files = named.into_iter().flat_map(|path| store::text_files(path.as_ref()).unwrap_or_default());
-    files.filter_map(|file| serde_json::to_value(Stamp::of(&file).ok()?).ok()).collect()
+    files.iter().filter_map(|file| serde_json::to_value(Stamp::of(file).ok()?).ok()).collect()
 }
 
 /// Works an answer out and keeps it.
