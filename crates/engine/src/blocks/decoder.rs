@@ -233,7 +233,8 @@ impl Block {
         let Attention { plan, q, k, v, o, .. } = &self.attention;
         let Around { before, after } = &self.attention_norms;
         let attention = AttentionAnatomy { norm: before.as_ref(), plan, q, k, v, o, post: after.as_ref() };
-        LayerAnatomy { attention, mlps: self.mlp.iter().flat_map(Feed::anatomy).collect() }
+        let parallel = self.mlp.as_ref().is_some_and(|feed| feed.resid_mid.is_none());
+        LayerAnatomy { attention, mlps: self.mlp.iter().flat_map(Feed::anatomy).collect(), parallel }
     }
 }
 
