@@ -17,6 +17,7 @@ mod integrate;
 mod lens;
 mod next;
 mod pairs;
+mod patching;
 mod place;
 mod promoted;
 mod residual;
@@ -40,6 +41,7 @@ pub use heads::{Patterns, duplicate_token, first_token, induction, patterns, pre
 pub use lens::{LogitLens, logit_lens};
 pub use next::{NextTokens, next_tokens};
 pub use pairs::Pair;
+pub use patching::{Direction, PatchOptions, Patched, Planned, Site, activation_patching};
 pub use promoted::{Promoted, SubUpdates, promoted_tokens, sub_updates};
 pub use residual::{Norms, Residual, Similarity, residual};
 pub use saliency::{Aim, Blank, Saliency, saliency};
