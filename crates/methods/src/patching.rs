@@ -131,22 +131,33 @@ pub fn activation_patching(
     };
     let points: Vec<PointId> = layers.iter().map(point).collect::<Result<_>>()?;
     let (axis, each) = cells(&subject, options, &points)?;
-    let (donor, stem) = match options.direction {
-        Direction::Denoise => (&contrast.clean, &contrast.corrupt),
-        Direction::Noise => (&contrast.corrupt, &contrast.clean),
+    let stem = match options.direction {
+        Direction::Denoise => &contrast.corrupt,
+        Direction::Noise => &contrast.clean,
     };
-    let (meter, mut donated) = subject.both(contrast, options.metric, donor, &points)?;
+    let (meter, [from_clean, from_corrupt]) = subject.both(contrast, options.metric, &points)?;
+    let (donated, received) = match options.direction {
+        Direction::Denoise => (from_clean, from_corrupt),
+        Direction::Noise => (from_corrupt, from_clean),
+    };
     let mut variants = Vec::with_capacity(points.len() * each);
-    for id in &points {
-        let captured = donated.remove(id).ok_or_else(|| Error::Input("a point was not met".into()))?;
+    for (id, (captured, receives)) in points.iter().zip(donated.iter().zip(&received)) {
         let (axes, shape) = captured.shape(0);
         let array = Arc::new(Array { axes: Some(axes), shape, data: captured.prompt(0) });
         let name = &spec.points[id.index()].name;
+        // Where both runs have the same bits nothing is exchanged: up to the first token that differs, at least.
+        let firsts = first_differences(&array, &receives.prompt(0), axis, each);
         let loaded = Value::Loaded(BTreeMap::from([(name.clone(), array)]));
-        for cell in 0..each {
-            let at = Where(BTreeMap::from([(axis.to_owned(), vec![Index::At(cell as i64)])]));
-            let edit = Edit { point: name.parse()?, at, op: Op::Patch(loaded.clone()) };
-            variants.push(Variant { stem: 0, edits: vec![edit] });
+        for (cell, first) in firsts.into_iter().enumerate() {
+            let edit = |first: usize| {
+                let mut at = BTreeMap::from([(axis.to_owned(), vec![Index::At(cell as i64)])]);
+                if axis != "pos" {
+                    at.insert("pos".to_owned(), vec![Index::Range(Some(first as i64), None)]);
+                }
+                Ok(Edit { point: name.parse()?, at: Where(at), op: Op::Patch(loaded.clone()) })
+            };
+            let edits = first.map(edit).into_iter().collect::<Result<_>>()?;
+            variants.push(Variant { stem: 0, edits });
         }
     }
     let mut sweep = Sweep::new(subject.model, vec![meter.stem(stem)])?.edits(subject.edits);
@@ -177,16 +188,31 @@ pub fn activation_patching(
     })
 }
 
+/// For each of the entries of an axis, the first position at which two runs differ there; `None` if at none.
+fn first_differences(a: &Array, b: &[f32], axis: &str, entries: usize) -> Vec<Option<usize>> {
+    let mut firsts = vec![None; entries];
+    let axes = a.axes.as_deref().unwrap_or_default();
+    let along = |named: &str| axes.iter().position(|axis| axis.answers_to(named));
+    let (Some(at), Some(rows)) = (along(axis), along("pos")) else { return firsts };
+    let index = |i: usize, of: usize| i / a.shape[of + 1..].iter().product::<usize>() % a.shape[of];
+    let differ = |(_, (a, b)): &(usize, (&f32, &f32))| a.to_bits() != b.to_bits();
+    for (i, _) in a.data.iter().zip(b).enumerate().filter(differ) {
+        let (entry, row) = (index(i, at), index(i, rows));
+        let first: &mut Option<usize> = &mut firsts[entry];
+        *first = Some(first.map_or(row, |first| first.min(row)));
+    }
+    firsts
+}
+
 impl Subject<'_> {
-    /// Runs both prompts: the metric, calibrated, and some points of the `donor`.
+    /// Runs both prompts: the metric, calibrated, and some points, in the model's order, of the clean and the corrupt run.
     pub(crate) fn both<'c>(
         &self,
         contrast: &'c Contrast,
         metric: Metric,
-        donor: &[u32],
         points: &[PointId],
-    ) -> Result<(Meter<'c>, BTreeMap<PointId, Captured>)> {
-        let run = |tokens: &[u32], points: &[PointId]| {
+    ) -> Result<(Meter<'c>, [Vec<Captured>; 2])> {
+        let run = |tokens: &[u32]| {
             let mut capture = Capture::of(points.to_vec());
             let subject = Subject { tokens, ..*self };
             let wanted =
@@ -201,13 +227,10 @@ impl Subject<'_> {
             if rows.iter().any(|x| !x.is_finite()) {
                 return Err(subject.not_finite());
             }
-            Ok((rows, capture))
+            Ok((rows, capture.into_all()))
         };
-        let of = |tokens: &[u32]| if tokens == donor { points } else { &[][..] };
-        let (clean, from_clean) = run(&contrast.clean, of(&contrast.clean))?;
-        let (corrupt, from_corrupt) = run(&contrast.corrupt, of(&contrast.corrupt))?;
-        let donated = if contrast.clean == donor { from_clean } else { from_corrupt };
-        let by_point = points.iter().copied().zip(donated.into_all()).collect();
-        Ok((Meter::new(metric, &contrast.asks, &clean, &corrupt), by_point))
+        let (clean, from_clean) = run(&contrast.clean)?;
+        let (corrupt, from_corrupt) = run(&contrast.corrupt)?;
+        Ok((Meter::new(metric, &contrast.asks, &clean, &corrupt), [from_clean, from_corrupt]))
     }
 }
