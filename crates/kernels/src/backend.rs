@@ -191,8 +191,8 @@ pub trait Backend: Send + Sync + fmt::Debug {
     fn linear_each_dx(&self, dy: &Buffer, w: &Matrix, heads: usize) -> Buffer;
     /// dw `[heads · outs, ins]`.
     fn linear_each_dw(&self, dy: &Buffer, x: &Buffer, heads: usize, outs: usize, ins: usize) -> Buffer;
-    /// Weighed sums: of parts x_p `[senders_p, n]`, given with n, and weights `[receivers, senders]` over the senders of
-    /// all parts → `[receivers, n]`, each receiver's row beginning at `start` `[n]`.
+    /// Weighed sums of senders, rows of `n` that lie in several parts: weights `[receivers, senders]` → `[receivers, n]`,
+    /// each sum beginning at `start` `[n]`.
     fn mix_groups(&self, parts: &[&Buffer], n: usize, weights: &Buffer, start: Option<&Buffer>) -> Buffer;
     /// dy `[receivers, n]` → dx of the senders `[senders, n]`, a part's place among all `of` of them.
     fn mix_groups_dx(&self, dy: &Buffer, n: usize, weights: &Buffer, senders: Range<usize>, of: usize) -> Buffer;
