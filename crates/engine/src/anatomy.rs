@@ -41,6 +41,8 @@ pub struct LayerAnatomy<'a> {
     pub attention: AttentionAnatomy<'a>,
     /// Its feed-forward layers: one, or one for each expert (a shared one last), or none.
     pub mlps: Vec<MlpAnatomy<'a>>,
+    /// How many of them each token goes through.
+    pub mlps_per_token: usize,
     /// Whether the feed-forward layer reads the stream where the attention does, and not what that adds.
     pub parallel: bool,
 }

@@ -153,8 +153,8 @@ pub trait Backend: Send + Sync + fmt::Debug {
     fn upload(&self, values: &[f64]) -> Buffer;
     /// The given values.
     fn upload_f32(&self, values: &[f32]) -> Buffer;
-    /// Rows `[rows, width]` one after another, from several buffers.
-    fn concat(&self, parts: &[&Buffer]) -> Buffer;
+    /// Spans of several buffers, one after another.
+    fn concat(&self, parts: &[(&Buffer, Span)]) -> Buffer;
     /// Appends a span of one buffer to another, in amortised constant time per element: how a key/value cache grows.
     fn append(&self, to: &mut Buffer, from: &Buffer, span: Span);
     /// Elements `start..start + len` as a buffer.

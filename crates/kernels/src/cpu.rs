@@ -89,8 +89,8 @@ impl Backend for Cpu {
     fn upload_f32(&self, values: &[f32]) -> Buffer {
         Floats::from(values).into()
     }
-    fn concat(&self, parts: &[&Buffer]) -> Buffer {
-        rows::concat(&parts.iter().map(|part| part.f32s()).collect::<Vec<_>>())
+    fn concat(&self, parts: &[(&Buffer, Span)]) -> Buffer {
+        rows::concat(&parts.iter().map(|(x, span)| &x.f32s()[span.start..span.start + span.len]).collect::<Vec<_>>())
     }
     fn append(&self, to: &mut Buffer, from: &Buffer, span: Span) {
         to.f32s_mut().extend_from_slice(&from.f32s()[span.start..span.start + span.len]);

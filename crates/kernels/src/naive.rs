@@ -46,8 +46,8 @@ impl Backend for Naive {
     fn upload_f32(&self, values: &[f32]) -> Buffer {
         values.iter().map(|&x| f64::from(x)).collect()
     }
-    fn concat(&self, parts: &[&Buffer]) -> Buffer {
-        parts.iter().flat_map(|part| part.f64s()).copied().collect()
+    fn concat(&self, parts: &[(&Buffer, Span)]) -> Buffer {
+        parts.iter().flat_map(|(x, span)| &x.f64s()[span.start..span.start + span.len]).copied().collect()
     }
     fn append(&self, to: &mut Buffer, from: &Buffer, span: Span) {
         memory::append(to, from.f64s(), span);

@@ -257,7 +257,11 @@ fn rows(b: &dyn Backend, sizes: &Sizes, all: &mut Results) {
     all.push(("sum_groups", b.sum_groups(&groups, 3, width, Some(&bias))));
     all.push(("sum_groups without bias", b.sum_groups(&groups, 3, width, None)));
     all.push(("repeat_groups", b.repeat_groups(&x, 3, width)));
-    let joined = b.concat(&[&x, &groups, &b.zeros(2), &bias]);
+    let whole = |x: &Buffer| Span { start: 0, len: x.len() };
+    let zeros = b.zeros(2);
+    let mut parts: Vec<(&Buffer, Span)> = [&x, &groups, &zeros, &bias].map(|x| (x, whole(x))).into();
+    parts.push((&bias, Span { start: width / 2, len: width - width / 2 }));
+    let joined = b.concat(&parts);
     let half = Span { start: width / 2, len: (joined.len() - width / 2) / 2 };
     let mut grown = b.slice(&joined, half);
     b.append(&mut grown, &joined, half);
