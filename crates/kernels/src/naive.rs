@@ -100,13 +100,13 @@ impl Backend for Naive {
         products::linear_each_dw(dy.f64s(), x.f64s(), heads, outs, ins)
     }
     fn mix_groups(&self, parts: &[&Buffer], n: usize, weights: &Buffer, start: Option<&Buffer>) -> Buffer {
-        mix::groups(self.concat(parts).f64s(), n, weights.f64s(), start.map(Buffer::f64s))
+        mix::groups(&mix::joined(parts), n, weights.f64s(), start.map(Buffer::f64s))
     }
     fn mix_groups_dx(&self, dy: &Buffer, n: usize, weights: &Buffer, senders: Range<usize>, of: usize) -> Buffer {
         mix::groups_dx(dy.f64s(), n, weights.f64s(), senders, of)
     }
     fn mix_groups_dw(&self, dy: &Buffer, parts: &[&Buffer], n: usize) -> Buffer {
-        mix::groups_dw(dy.f64s(), self.concat(parts).f64s(), n)
+        mix::groups_dw(dy.f64s(), &mix::joined(parts), n)
     }
     fn gather(&self, w: &Matrix, ids: &[u32]) -> Buffer {
         rows::select(dense(w), w.ins, ids)

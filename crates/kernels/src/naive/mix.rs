@@ -4,6 +4,11 @@ use std::ops::Range;
 
 use crate::Buffer;
 
+/// All rows of senders, part after part.
+pub(super) fn joined(parts: &[&Buffer]) -> Vec<f64> {
+    parts.iter().flat_map(|part| part.f64s()).copied().collect()
+}
+
 pub(super) fn groups(x: &[f64], n: usize, weights: &[f64], start: Option<&[f64]>) -> Buffer {
     let senders = x.len() / n.max(1);
     assert!(senders > 0 && weights.len().is_multiple_of(senders), "a weight for each receiver and sender");

@@ -57,7 +57,7 @@ proptest! {
         let w = cpu.pack(&weights(&mut n, heads * outs, ins, form), Residency::Expanded);
         let bias = cpu.upload_f32(&n.many(heads * outs));
         let x = cpu.upload_f32(&n.many(rows * ins));
-        let same = cpu.concat(&vec![&x; heads]);
+        let same = cpu.repeat_groups(&x, heads, rows * ins);
         let each = cpu.linear_each(&same, &w, Some(&bias), heads);
         prop_assert_eq!(bits(&each), bits(&cpu.linear(&x, &w, Some(&bias))));
     }

@@ -270,7 +270,7 @@ impl<'w, 'a, 'g, 'b> Way<'w, 'a, 'g, 'b> {
         match &self.setting.reads {
             Reads::Stream => {
                 let senders = part.data.len() / self.n;
-                let mut sum = self.graph.sum_groups(&part, senders, self.n, None, None);
+                let mut sum = self.graph.sum_groups(&part, senders, self.n, None);
                 if let Some(bias) = self.wiring.bias_with(i) {
                     sum = self.graph.affine(&sum, None, Some(bias), self.wiring.d_model);
                 }
