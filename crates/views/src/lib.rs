@@ -10,6 +10,9 @@
 #![allow(rustdoc::broken_intra_doc_links, reason = "doc comments are the product's help, where `[pos]` tells axes")]
 
 mod any;
+mod circuit_figure;
+mod circuit_graph;
+mod contrasts;
 mod corpus;
 mod cx;
 mod edits;
@@ -25,6 +28,7 @@ mod view;
 
 pub mod attention;
 pub mod attribution;
+pub mod circuits;
 pub mod compare;
 pub mod generate;
 pub mod heads;

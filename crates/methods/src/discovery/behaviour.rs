@@ -137,6 +137,9 @@ impl<'a> Behaviour<'a> {
 
     /// The metric of each contrast when only the edges of a circuit are as in the clean run.
     pub fn measure(&self, circuit: &[bool]) -> Result<Vec<f64>> {
+        if !circuit.contains(&true) {
+            return Ok(self.empty.clone());
+        }
         let weights: Vec<f64> = circuit.iter().map(|&kept| f64::from(u8::from(kept))).collect();
         self.measure_weighed(&weights)
     }

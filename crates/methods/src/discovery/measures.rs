@@ -56,8 +56,9 @@ pub fn faithfulness(behaviour: &Behaviour<'_>, circuit: &[bool]) -> Result<Faith
 }
 
 /// Completeness (Wang et al. 2022, "Interpretability in the Wild", arXiv 2211.00593, section 4) over edges: for `samples`
-/// random sets K of the circuit's edges, each edge with even odds, how far the circuit without K is from the network
-/// without K. Small gaps say that what the network does beside the circuit is nothing that K's edges do in it.
+/// random sets K of the circuit's edges, how far the circuit without K is from the network without K. Small gaps say that
+/// the network does not do elsewhere what K does in the circuit. Sets grow from few edges to half of them, so that not all
+/// leave nothing of either: the i-th of n has each edge with odds of i / 2n.
 pub fn completeness(
     behaviour: &Behaviour<'_>,
     circuit: &[bool],
@@ -70,8 +71,9 @@ pub fn completeness(
     for sample in 0..samples {
         tick(sample as u64, samples as u64)?;
         let (mut part, mut rest) = (circuit.to_vec(), vec![true; circuit.len()]);
+        let odds = (sample + 1) as f64 / (2 * samples) as f64;
         for edge in (0..circuit.len()).filter(|&edge| circuit[edge]) {
-            if random.next_u64() >> 63 == 0 {
+            if ((random.next_u64() >> 11) as f64) < odds * (1_u64 << 53) as f64 {
                 (part[edge], rest[edge]) = (false, false);
             }
         }
