@@ -87,6 +87,12 @@ impl<'a> Keys<'a> {
         Self { batch: queries.clone(), held: Held::Own(OwnKeys { queries, rows, k, v }) }
     }
 
+    /// Those of the queries' own rows, `[rows, kv_heads, d_head]`.
+    pub fn of_pass(batch: Arc<Batch>, k: Tensor, v: Tensor) -> Self {
+        let rows = (0..batch.prompts()).map(|i| batch.range(i)).collect();
+        Self::own(batch, rows, k, v)
+    }
+
     pub(crate) fn cached(batch: Arc<Batch>, pairs: &'a [Pair]) -> Self {
         Self { batch, held: Held::Cached(pairs) }
     }

@@ -85,7 +85,7 @@ impl<'a> Graph<'a> {
         self.tape.is_some()
     }
 
-    fn parameter(&mut self, id: usize) -> Option<NodeId> {
+    pub(crate) fn parameter(&mut self, id: usize) -> Option<NodeId> {
         let (tape, seen) = (self.tape.as_mut()?, self.parameters.as_mut()?);
         Some(*seen.entry(id).or_insert_with(|| {
             let leaf = tape.leaf();

@@ -7,6 +7,7 @@
 //! Invariants: no file or network IO; no operation on numbers that is not one of [`kernels::Backend`]'s.
 
 mod anatomy;
+mod apart;
 pub mod arch;
 mod axis;
 mod batch;
@@ -39,19 +40,20 @@ mod sweep;
 mod tap;
 pub mod tape;
 pub mod tokenizer;
+mod walk;
 mod weights;
 
 pub use anatomy::{Anatomy, AttentionAnatomy, LayerAnatomy, MlpAnatomy};
 pub use axis::{Axis, Dim, Role};
 pub use batch::Batch;
 pub use build::{Builder, Placed};
-pub use cache::Cache;
+pub use cache::{Cache, Keys};
 pub use edit::{Array, Edit, Index, Op, Reference, Value, Where};
 pub use error::{Error, Result};
 pub use finite::diagnose;
 pub use generate::{Chosen, End, Generated, Generation};
 pub use gradient::{Gradients, Objective, Term, gradients};
-pub use graph::{Graph, Tensor, Vector, Weight};
+pub use graph::{Angles, Graph, Tensor, Vector, Weight};
 pub use kept::Kept;
 pub use model::{Model, Sizes, unembed};
 pub use noise::mixed;
@@ -62,4 +64,5 @@ pub use sampling::Sampling;
 pub use select::Select;
 pub use sweep::{Plan, Stem, Sweep, Variant};
 pub use tap::{Capture, Captured, Closure, Nothing, Seen, Tap};
+pub use walk::Slopes;
 pub use weights::{Config, Stored, Weights};

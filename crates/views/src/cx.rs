@@ -193,6 +193,12 @@ impl<'a> Cx<'a> {
         Ok(all)
     }
 
+    /// The lines of the texts that a parameter names, one file after the other.
+    pub fn lines(&self, corpus: &CorpusRef) -> Result<Vec<String>> {
+        let texts = store::read_texts(Path::new(&corpus.0))?;
+        Ok(texts.iter().flat_map(|text| text.text.lines()).map(str::to_owned).collect())
+    }
+
     /// The text of each token; its id in brackets where the model has no tokenizer.
     pub fn words(&self, ids: &[u32]) -> Result<Vec<String>> {
         let tokenizer = self.tokenizer()?;

@@ -50,8 +50,8 @@ pub struct Attention {
     pub(crate) k: Linear,
     pub(crate) v: Linear,
     pub(crate) o: Linear,
-    q_norm: Option<Norm>,
-    k_norm: Option<Norm>,
+    pub(crate) q_norm: Option<Norm>,
+    pub(crate) k_norm: Option<Norm>,
     points: Points,
 }
 

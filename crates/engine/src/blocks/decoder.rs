@@ -240,9 +240,11 @@ impl Block {
     }
 
     fn anatomy(&self) -> LayerAnatomy<'_> {
-        let Attention { plan, q, k, v, o, .. } = &self.attention;
+        let Attention { plan, q, k, v, o, q_norm, k_norm, .. } = &self.attention;
         let Around { before, after } = &self.attention_norms;
-        let attention = AttentionAnatomy { norm: before.as_ref(), plan, q, k, v, o, post: after.as_ref() };
+        let (q_norm, k_norm) = (q_norm.as_ref(), k_norm.as_ref());
+        let attention =
+            AttentionAnatomy { norm: before.as_ref(), plan, q, k, v, o, q_norm, k_norm, post: after.as_ref() };
         let parallel = self.mlp.as_ref().is_some_and(|feed| feed.resid_mid.is_none());
         let mlps = self.mlp.iter().flat_map(Feed::anatomy).collect();
         let mlps_per_token = self.mlp.as_ref().map_or(0, |feed| feed.layer.mlps_per_token());
@@ -257,6 +259,7 @@ impl Feed {
             gate: mlp.gate.as_ref(),
             up: &mlp.up,
             down: &mlp.down,
+            act: mlp.act,
             post: self.norms.after.as_ref(),
             neurons: mlp.post,
         })
