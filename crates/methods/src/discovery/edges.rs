@@ -232,7 +232,10 @@ impl FromStr for Receiver {
         };
         let short = || text.chars().take(60).collect::<String>();
         known.ok_or_else(|| {
-            Error::Input(format!("`{}` is no receiver; receivers are a0.h1<q>, a0.h1<k>, a0.h1<v>, m2 and logits", short()))
+            Error::Input(format!(
+                "`{}` is no receiver; receivers are a0.h1<q>, a0.h1<k>, a0.h1<v>, m2 and logits",
+                short()
+            ))
         })
     }
 }
