@@ -26,6 +26,8 @@ mod spectra;
 mod stream;
 mod subject;
 mod tail;
+mod tracing;
+mod values;
 mod watch;
 mod weighting;
 
@@ -47,4 +49,5 @@ pub use sources::{HeadSources, Target, head_sources};
 pub use spectra::{Spectrum, WeightMatrix, spectra};
 pub use subject::{Subject, Tick};
 pub use tail::{Tail, tail};
+pub use tracing::{Restored, Trace, Traced, trace};
 pub use weighting::{Weight, weighted};

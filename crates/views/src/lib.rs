@@ -25,6 +25,7 @@ mod view;
 
 pub mod attention;
 pub mod attribution;
+pub mod causal;
 pub mod compare;
 pub mod generate;
 pub mod heads;

@@ -1,0 +1,3 @@
+//! Cause: what a prediction depends on, by changing it.
+
+pub mod tracing;
