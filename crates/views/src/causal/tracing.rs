@@ -252,6 +252,7 @@ fn map(output: &Output) -> Figure {
     });
     Heatmap::new(output.effect.clone())
         .colour(ColourScale::diverging().label("gain in probability"))
+        .labels(output.effect.map(|effect| format!("{effect:.2}")))
         .details(details)
         .x(Guide::new("token").ticks(output.tokens.data().iter().enumerate().map(mark)))
         .y(Guide::new("layer"))
@@ -259,26 +260,32 @@ fn map(output: &Output) -> Figure {
         .into()
 }
 
-/// The effect by layer at the subject's ends and at the prompt's.
+/// Curves of a subject's tokens that are drawn.
+const CURVES: usize = 6;
+
+/// The effect by layer at the subject's tokens (of many, the first and the last few) and at the prompt's end.
 fn curves(output: &Output) -> Figure {
     let [layers, positions] = *output.effect.shape() else { return Lines::new(output.effect.clone()).into() };
-    let mut chosen =
-        vec![(output.subject_start, "first subject token"), (output.subject_end - 1, "last subject token")];
-    chosen.push((positions - 1, "last token"));
-    chosen.dedup_by_key(|(pos, _)| *pos);
+    let subject = output.subject_start..output.subject_end;
+    let few = |&pos: &usize| pos == subject.start || pos + CURVES > subject.end;
+    let mut chosen: Vec<usize> = subject.clone().filter(few).chain([positions - 1]).collect();
+    chosen.dedup();
     let runs = output.noised_probs.len() as f32;
     let along = |number: &dyn Fn(f32, f32) -> f32| {
         let cell = |(pos, layer): (usize, usize)| {
             let cell = layer * positions + pos;
             number(output.effect.data()[cell], output.spread.data()[cell] / runs.sqrt())
         };
-        let cells = chosen.iter().flat_map(|&(pos, _)| (0..layers).map(move |layer| (pos, layer)));
+        let cells = chosen.iter().flat_map(|&pos| (0..layers).map(move |layer| (pos, layer)));
         Array::matrix(Dim::Row, Dim::Layer, chosen.len(), layers, cells.map(cell).collect())
     };
     let (Ok(mean), Ok(low), Ok(high)) = (along(&|x, _| x), along(&|x, se| x - se), along(&|x, se| x + se)) else {
         return Lines::new(output.effect.clone()).into();
     };
-    let name = |&(pos, name): &(usize, &str)| format!("{name} ({:?})", output.tokens.data()[pos]);
+    let name = |&pos: &usize| {
+        let mark = if is_subject(output, pos) { "*" } else { "" };
+        format!("{pos}: {}{mark}", output.tokens.data()[pos])
+    };
     let figure = Lines::new(mean)
         .series(Guide::default().ticks(chosen.iter().map(name)))
         .x_axis(Guide::new("layer"))
