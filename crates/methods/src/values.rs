@@ -10,6 +10,11 @@ pub(crate) fn value(point: &str, array: &Arc<Array>) -> Value {
     Value::Loaded(BTreeMap::from([(point.to_owned(), array.clone())]))
 }
 
+/// One row `[width]`, the same at every position.
+pub(crate) fn row(data: Vec<f32>) -> Arc<Array> {
+    Arc::new(Array { axes: None, shape: vec![data.len()], data })
+}
+
 /// One entry of each of some axes.
 pub(crate) fn at(entries: &[(&str, usize)]) -> Where {
     Where(entries.iter().map(|&(axis, index)| (axis.to_owned(), vec![Index::At(index as i64)])).collect())
