@@ -88,7 +88,8 @@ fn edits() -> Arg {
             "A change on the way: POINT[WHERE]=OP. May be repeated; edits apply in the order given.\n\
              POINT: a name that `pellucid points` lists, or a glob (`*` crosses dots).\n\
              WHERE: axes with indices, such as head=3,pos=-1; 2..5 is a range, 1|4 are two, negative from the end.\n\
-             OP: zero, *FACTOR, noise:SD[:SEED], mean:CAPTURE.safetensors, +FILE:NAME, set:FILE:NAME, patch:OTHER PROMPT.",
+             OP: zero, *FACTOR, noise:SD[:SEED], mean:CAPTURE.safetensors, +VALUE, set:VALUE, clamp:LEVEL:VALUE, \
+             patch:OTHER PROMPT. VALUE: a number, FILE:NAME or contrast:PROMPT|PROMPT, with FACTOR* in front if wanted.",
         )
 }
 
@@ -227,7 +228,7 @@ fn one_view(view: &AnyView) -> Command {
     let command = if view.needs_network { command.arg(edits()) } else { command };
     let command = if compares { command } else { command.arg(against(prompt.is_some())) };
     let command = if view.sweeps { command.arg(plan()) } else { command };
-    let forms = "Write to a file: FILE.json, .txt, .csv, .svg, .png or .html; may be repeated";
+    let forms = "Write to a file: FILE.json, .txt, .csv, .svg, .png, .html or .safetensors (its arrays of numbers); may be repeated";
     json_flag(command).arg(output(forms).action(ArgAction::Append).conflicts_with("json"))
 }
 

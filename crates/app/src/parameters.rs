@@ -44,7 +44,7 @@ enum Kind {
     Choice(Vec<String>),
     /// A JSON object.
     Object,
-    /// Several, with commas between them.
+    /// Several, with commas between them, or the flag repeated where values may hold commas themselves.
     List(Box<Kind>),
 }
 
@@ -132,6 +132,11 @@ impl Kind {
         }
     }
 
+    /// Whether a comma may be part of a value, so that several are given by repeating the flag.
+    fn holds_commas(&self) -> bool {
+        matches!(self, Self::Path | Self::Prompt)
+    }
+
     /// What stands for a value in help.
     fn placeholder(&self) -> String {
         match self {
@@ -142,7 +147,7 @@ impl Kind {
             Self::Path => "PATH".into(),
             Self::Object => "JSON".into(),
             Self::Choice(words) => words.join("|"),
-            Self::List(of) if **of == Self::Path => of.placeholder(),
+            Self::List(of) if of.holds_commas() => of.placeholder(),
             Self::List(of) => format!("{},...", of.placeholder()),
         }
     }
@@ -175,8 +180,7 @@ impl Kind {
             Self::Object => serde_json::from_str::<Map<String, Value>>(text)
                 .map(Value::Object)
                 .map_err(|error| format!("a JSON object such as '{{\"k\": 3}}' is wanted ({error})")),
-            // A path may hold a comma: several are given by repeating the flag.
-            Self::List(of) if **of == Self::Path => Ok(Value::Array(vec![of.parse(text)?])),
+            Self::List(of) if of.holds_commas() => Ok(Value::Array(vec![of.parse(text)?])),
             Self::List(of) => {
                 let parts = text.split(',').filter(|part| !part.trim().is_empty());
                 parts.map(|part| of.parse(part.trim())).collect::<Result<Vec<_>, _>>().map(Value::Array)

@@ -10,13 +10,10 @@
 #![allow(rustdoc::broken_intra_doc_links, reason = "doc comments are the product's help, where `[pos]` tells axes")]
 
 mod any;
-<<<<<<< HEAD
 mod contrasted;
-=======
 mod circuit_figure;
 mod circuit_graph;
 mod contrasts;
->>>>>>> circ
 mod corpus;
 mod cx;
 mod edits;
@@ -32,11 +29,8 @@ mod view;
 
 pub mod attention;
 pub mod attribution;
-<<<<<<< HEAD
 pub mod causal;
-=======
 pub mod circuits;
->>>>>>> circ
 pub mod compare;
 pub mod generate;
 pub mod heads;

@@ -1,3 +1,4 @@
-//! Causes: what a change of one part does to the prediction.
+//! Cause: what a prediction depends on, by changing it.
 
 pub mod activation_patching;
+pub mod tracing;
