@@ -1,8 +1,10 @@
 //! Two prompts that differ in what a behaviour depends on, and what tells of that behaviour.
 
-use engine::{Error, Result, Stem};
+use engine::{Error, Objective, Result, Stem, Term};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::discovery::metric::{self, Reference};
 
 /// A prompt, one that differs from it, and where the two should lead to different predictions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,26 +68,15 @@ impl Contrast {
     }
 }
 
-impl Metric {
-    /// The tokens whose logits it reads; all of the vocabulary if not given.
-    fn columns(self, asks: &[Ask]) -> Option<Vec<u32>> {
-        let mut columns: Vec<u32> = asks.iter().flat_map(|ask| [ask.answer, ask.wrong]).collect();
-        columns.sort_unstable();
-        columns.dedup();
-        matches!(self, Self::LogitDiff | Self::Normalised).then_some(columns)
-    }
-}
-
 /// A metric of a contrast, ready to be read off logits.
 pub(crate) struct Meter<'a> {
     metric: Metric,
     asks: &'a [Ask],
     /// The tokens whose logits are read, in rising order; all if not given.
     columns: Option<Vec<u32>>,
-    /// What the clean run predicts, as log-probabilities `[asks, d_vocab]`; only kept for a divergence from it.
-    clean: Vec<f64>,
-    /// The logit differences of the two runs.
-    differences: Ends,
+    /// The asks, their tokens as places among the columns.
+    placed: Vec<Ask>,
+    reference: Reference,
     /// The metric of the two runs.
     pub(crate) ends: Ends,
 }
@@ -106,16 +97,26 @@ impl Ends {
 
 impl<'a> Meter<'a> {
     /// Calibrates a metric on the two runs' logits `[asks, d_vocab]`.
-    pub(crate) fn new(metric: Metric, asks: &'a [Ask], clean: &[f32], corrupt: &[f32]) -> Self {
-        let nothing = Ends { clean: f64::NAN, corrupt: f64::NAN };
-        let mut meter = Self { metric, asks, columns: None, clean: Vec::new(), differences: nothing, ends: nothing };
-        if metric == Metric::Kl {
-            meter.clean = meter.rows(clean).flat_map(log_softmax).collect();
-        }
-        meter.differences = Ends { clean: meter.difference(clean), corrupt: meter.difference(corrupt) };
-        meter.ends = Ends { clean: meter.read(clean), corrupt: meter.read(corrupt) };
-        meter.columns = metric.columns(asks);
-        meter
+    pub(crate) fn new(metric: Metric, contrast: &'a Contrast, clean: &[f64], corrupt: &[f64]) -> Result<Self> {
+        let asks = &contrast.asks[..];
+        let reference = Reference::new(contrast, clean, corrupt);
+        metric::check(metric, &reference)?;
+        let end = |logits| metric::value(metric, asks, &reference, logits);
+        let ends = Ends { clean: end(clean), corrupt: end(corrupt) };
+        let few = matches!(metric, Metric::LogitDiff | Metric::Normalised);
+        let columns: Option<Vec<u32>> = few.then(|| {
+            let mut columns: Vec<u32> = asks.iter().flat_map(|ask| [ask.answer, ask.wrong]).collect();
+            columns.sort_unstable();
+            columns.dedup();
+            columns
+        });
+        let place = |token: u32| match &columns {
+            None => token,
+            Some(columns) => columns.partition_point(|&column| column < token) as u32,
+        };
+        let placed = |ask: &Ask| Ask { answer: place(ask.answer), wrong: place(ask.wrong), ..*ask };
+        let placed = asks.iter().map(placed).collect();
+        Ok(Self { metric, asks, columns, placed, reference, ends })
     }
 
     /// A prompt, and what has to be read of it.
@@ -124,50 +125,22 @@ impl<'a> Meter<'a> {
         Stem { tokens: tokens.to_vec(), positions, columns: self.columns.clone() }
     }
 
-    /// The metric of logits as [`stem`](Self::stem) reads them, the mean over the asks.
+    /// The metric of logits as [`stem`](Self::stem) has them read, the mean over the asks.
     pub(crate) fn read(&self, logits: &[f32]) -> f64 {
-        let mean = |values: &mut dyn Iterator<Item = f64>| values.sum::<f64>() / self.asks.len() as f64;
-        match self.metric {
-            Metric::LogitDiff => self.difference(logits),
-            Metric::Normalised => self.differences.share(self.difference(logits)),
-            Metric::Prob => {
-                let prob =
-                    |(row, ask): (&[f32], &Ask)| log_softmax(row).nth(ask.answer as usize).unwrap_or(f64::NAN).exp();
-                mean(&mut self.rows(logits).zip(self.asks).map(prob))
-            }
-            Metric::Kl => {
-                let width = logits.len() / self.asks.len();
-                let kl = |(row, clean): (&[f32], &[f64])| {
-                    clean
-                        .iter()
-                        .zip(log_softmax(row))
-                        .map(|(p, q)| if p.exp() > 0.0 { p.exp() * (p - q) } else { 0.0 })
-                        .sum()
-                };
-                mean(&mut self.rows(logits).zip(self.clean.chunks_exact(width)).map(kl))
-            }
-        }
+        let logits: Vec<f64> = logits.iter().map(|&x| f64::from(x)).collect();
+        metric::value(self.metric, &self.placed, &self.reference, &logits)
     }
 
-    fn difference(&self, logits: &[f32]) -> f64 {
-        let place = |token: u32| match &self.columns {
-            None => token as usize,
-            Some(columns) => columns.partition_point(|&column| column < token),
+    /// The metric as a weighted sum of logits, exact to first order where the logits `[asks, d_vocab]` are these.
+    pub(crate) fn linear(&self, logits: &[f64]) -> Objective {
+        let width = logits.len() / self.asks.len();
+        let slope = metric::slope(self.metric, self.asks, &self.reference, logits);
+        let term = |(i, &weight): (usize, &f64)| Term {
+            prompt: 0,
+            pos: self.asks[i / width].pos as i64,
+            token: (i % width) as u32,
+            weight,
         };
-        let difference =
-            |(row, ask): (&[f32], &Ask)| f64::from(row[place(ask.answer)]) - f64::from(row[place(ask.wrong)]);
-        self.rows(logits).zip(self.asks).map(difference).sum::<f64>() / self.asks.len() as f64
+        Objective::Logits(slope.iter().enumerate().filter(|(_, slope)| **slope != 0.0).map(term).collect())
     }
-
-    /// One row for each ask.
-    fn rows<'b>(&self, logits: &'b [f32]) -> impl Iterator<Item = &'b [f32]> + use<'b> {
-        logits.chunks_exact((logits.len() / self.asks.len()).max(1))
-    }
-}
-
-fn log_softmax(row: &[f32]) -> impl Iterator<Item = f64> + '_ {
-    let most = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let sum: f64 = row.iter().map(|&x| f64::from(x - most).exp()).sum();
-    let log = f64::from(most) + sum.ln();
-    row.iter().map(move |&x| f64::from(x) - log)
 }

@@ -6,6 +6,7 @@
 //! Invariants: no IO; nothing is known here of files, of figures, or of how a network came to be.
 
 mod activations;
+mod attribution;
 mod circuits;
 mod composition;
 mod contrast;
@@ -14,10 +15,12 @@ mod direct;
 mod discovery;
 mod heads;
 mod integrate;
+mod knockout;
 mod lens;
 mod next;
 mod pairs;
 mod patching;
+mod paths;
 mod place;
 mod promoted;
 mod residual;
@@ -34,6 +37,7 @@ mod watch;
 mod weighting;
 
 pub use activations::{Activations, Sample, Strongest, TokenMean, activations, strongest};
+pub use attribution::{Agreement, Attributed, AttributionOptions, attribution_patching};
 pub use circuits::{CircuitOptions, HeadCircuits, head_circuits};
 pub use composition::{Baseline, Compositions};
 pub use contrast::{Ask, Contrast, Metric};
@@ -45,10 +49,12 @@ pub use discovery::{
     minimality, overlap, probing, rank_correlation, score, score_behaviour, size_curve, strongest_edges,
 };
 pub use heads::{Patterns, duplicate_token, first_token, induction, patterns, previous_token, random_repeat};
+pub use knockout::{Instead, KnockoutOptions, Knockouts, Units, ablation};
 pub use lens::{LogitLens, logit_lens};
 pub use next::{NextTokens, next_tokens};
 pub use pairs::Pair;
 pub use patching::{Direction, PatchOptions, Patched, Planned, Site, activation_patching};
+pub use paths::{Paths, path_patching};
 pub use promoted::{Promoted, SubUpdates, promoted_by, promoted_tokens, sub_updates};
 pub use residual::{Norms, Residual, Similarity, residual};
 pub use saliency::{Aim, Blank, Saliency, saliency};

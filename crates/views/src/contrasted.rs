@@ -47,12 +47,4 @@ impl Contrasted {
         let word = |id: u32| Ok::<_, crate::Error>(cx.words(&[id])?.concat());
         Ok(Self { clean, corrupt, contrast, answer: word(answer)?, wrong: word(wrong)? })
     }
-
-    /// The words along positions: of both prompts where they differ.
-    pub(crate) fn words(clean: &[String], corrupt: &[String]) -> Vec<String> {
-        let word = |(clean, corrupt): (&String, &String)| {
-            if clean == corrupt { clean.clone() } else { format!("{clean} |{corrupt}") }
-        };
-        clean.iter().zip(corrupt).map(word).collect()
-    }
 }

@@ -10,9 +10,9 @@
 #![allow(rustdoc::broken_intra_doc_links, reason = "doc comments are the product's help, where `[pos]` tells axes")]
 
 mod any;
-mod contrasted;
 mod circuit_figure;
 mod circuit_graph;
+mod contrasted;
 mod contrasts;
 mod corpus;
 mod cx;

@@ -6,7 +6,7 @@ mod eap;
 mod edges;
 mod mask;
 mod measures;
-mod metric;
+pub(crate) mod metric;
 mod pass;
 mod prepare;
 mod probing;

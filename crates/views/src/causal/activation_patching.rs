@@ -1,7 +1,7 @@
 //! Which activations carry what tells two prompts apart.
 
 use engine::Spec;
-use figure::{Array, ColourScale, Dim, Figure, Guide, Heatmap};
+use figure::{Array, ColourScale, Dim, Figure, Heatmap};
 use methods::{Direction, Metric, PatchOptions, Site};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -131,11 +131,7 @@ impl View for ActivationPatching {
             &mut |plan| cx.planned(plan),
             &mut |done, of| cx.tick(done, of),
         )?;
-        let along = match (self.site, self.neurons_of) {
-            (_, Some(_)) => Dim::Neuron,
-            (site, None) if site.is_of_heads() => Dim::Head,
-            _ => Dim::Pos,
-        };
+        let along = layers::patched(self.site, self.neurons_of);
         let rows = found.layers.len();
         let grid = |data: Vec<f64>| Array::matrix(Dim::Layer, along, rows, data.len() / rows.max(1), data);
         let ask = posed.contrast.asks[0];
@@ -173,14 +169,6 @@ impl View for ActivationPatching {
                 format!("the share of the logit difference of {:?} and {:?}", output.answer, output.wrong)
             }
         };
-        let x = match output.effect.dims().last().map(|axis| axis.dim) {
-            Some(Dim::Pos) => {
-                let words = Contrasted::words(output.clean_tokens.data(), output.corrupt_tokens.data());
-                Guide::new("token (clean |corrupt)").ticks(words)
-            }
-            Some(Dim::Head) => Guide::new("head"),
-            _ => Guide::new("neuron"),
-        };
         let shares = output.normalised.map(|&x| x as f32);
         let mut cell = 0;
         let details = output.effect.map(|effect| {
@@ -198,7 +186,7 @@ impl View for ActivationPatching {
             .caveat("A part that others can stand in for looks unimportant here, however much it does.")
             .colour(ColourScale::diverging().domain(-1.0, 1.0).label("share"))
             .details(details)
-            .x(x)
+            .x(layers::cells(&output.effect, &output.clean_tokens, &output.corrupt_tokens))
             .y(layers::numbered(output.layers.data()))
             .upwards()
             .into()
@@ -214,6 +202,9 @@ fn words(site: Site) -> (&'static str, &'static str) {
         Site::MlpOut => ("what the feed-forward layer adds", "at one position"),
         Site::Z => ("the result of a head", "at all positions"),
         Site::Pattern => ("the pattern of a head", "at all positions"),
+        Site::Q => ("the queries of a head", "at all positions"),
+        Site::K => ("the keys of a head", "at all positions"),
+        Site::V => ("the values of a head", "at all positions"),
         Site::Neuron => ("neurons", "of a block"),
     }
 }
