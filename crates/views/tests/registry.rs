@@ -152,6 +152,7 @@ fn outputs_and_parameters_survive_json() {
     check::<views::residual::similarity::Similarity>(&opened);
     check::<views::attribution::saliency::Saliency>(&opened);
     check::<views::heads::detect::Detect>(&opened);
+    check::<views::circuits::discover::Discover>(&opened);
 }
 
 /// Asks for an end at the n-th tick.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::contrasts::{from_file, side, sides};
 use crate::{CorpusRef, Cx, PromptRef, Result, View, Why, circuit_figure};
 
-/// Which edges between heads and layers a behaviour runs over, how well they do alone, and what is left unexplained.
+/// Which edges between heads and layers a behaviour runs over, and how well they do alone.
 ///
 /// Two prompts of equal length lead to different predictions: the clean one to `answer`, the corrupt one rather to `wrong`.
 /// Every head and every feed-forward layer reads a sum of what the input and earlier heads and layers have added to the
