@@ -88,7 +88,8 @@ fn edits() -> Arg {
             "A change on the way: POINT[WHERE]=OP. May be repeated; edits apply in the order given.\n\
              POINT: a name that `pellucid points` lists, or a glob (`*` crosses dots).\n\
              WHERE: axes with indices, such as head=3,pos=-1; 2..5 is a range, 1|4 are two, negative from the end.\n\
-             OP: zero, *FACTOR, noise:SD[:SEED], mean:CAPTURE.safetensors, +FILE:NAME, set:FILE:NAME, patch:OTHER PROMPT.",
+             OP: zero, *FACTOR, noise:SD[:SEED], mean:CAPTURE.safetensors, +VALUE, set:VALUE, clamp:LEVEL:VALUE, \
+             patch:OTHER PROMPT. VALUE: a number, FILE:NAME or contrast:PROMPT|PROMPT, with FACTOR* in front if wanted.",
         )
 }
 
@@ -158,7 +159,7 @@ fn capture() -> Command {
         )
         .override_usage("pellucid capture MODEL INPUT --point GLOB... [--edit EDIT]... -o FILE.safetensors")
         .arg(model());
-    input::flags(command, true).args([
+    input::flags(command, true, None).args([
         Arg::new("point")
             .long("point")
             .value_name("GLOB")
@@ -218,13 +219,24 @@ fn one_view(view: &AnyView) -> Command {
         .arg(model());
     let command = parameter_flags(command, &parameters);
     let command = match prompt {
-        Some(prompt) => input::flags(command, prompt.default.is_none()),
+        Some(prompt) => {
+            let own_name = prompt.flag();
+            input::flags(command, prompt.default.is_none(), Some(&*own_name).filter(|name| *name != "prompt"))
+        }
         None => command,
     };
     let command = if view.needs_network { command.arg(edits()) } else { command };
     let command = if compares { command } else { command.arg(against(prompt.is_some())) };
-    let forms = "Write to a file: FILE.json, .txt, .csv, .svg, .png or .html; may be repeated";
+    let command = if view.sweeps { command.arg(plan()) } else { command };
+    let forms = "Write to a file: FILE.json, .txt, .csv, .svg, .png, .html or .safetensors (its arrays of numbers); may be repeated";
     json_flag(command).arg(output(forms).action(ArgAction::Append).conflicts_with("json"))
+}
+
+fn plan() -> Arg {
+    Arg::new("plan")
+        .long("plan")
+        .action(ArgAction::SetTrue)
+        .help("Tell what would be run and what that costs, instead of running it")
 }
 
 /// One subcommand for each recipe.

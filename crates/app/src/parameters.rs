@@ -26,6 +26,8 @@ pub(crate) struct Parameter {
 enum Kind {
     /// INPUT.
     Prompt,
+    /// One more prompt: a text, or ids as `[3, 5, 113]`.
+    OtherPrompt,
     Integer {
         least: Option<i128>,
         most: Option<i128>,
@@ -42,7 +44,7 @@ enum Kind {
     Choice(Vec<String>),
     /// A JSON object.
     Object,
-    /// Several, with commas between them.
+    /// Several, with commas between them, or the flag repeated where values may hold commas themselves.
     List(Box<Kind>),
 }
 
@@ -105,6 +107,9 @@ impl Kind {
         if property["format"] == "prompt" {
             return Self::Prompt;
         }
+        if property["format"] == "other-prompt" {
+            return Self::OtherPrompt;
+        }
         let words: Vec<String> = match (property["enum"].as_array(), property["oneOf"].as_array()) {
             (Some(words), _) => words.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
             (None, Some(variants)) => variants.iter().filter_map(|v| v["const"].as_str()).map(str::to_owned).collect(),
@@ -127,17 +132,22 @@ impl Kind {
         }
     }
 
+    /// Whether a comma may be part of a value, so that several are given by repeating the flag.
+    fn holds_commas(&self) -> bool {
+        matches!(self, Self::Path | Self::Prompt)
+    }
+
     /// What stands for a value in help.
     fn placeholder(&self) -> String {
         match self {
             Self::Integer { .. } => "N".into(),
             Self::Number { .. } => "X".into(),
             Self::Flag => "BOOL".into(),
-            Self::Prompt | Self::Text => "TEXT".into(),
+            Self::Prompt | Self::OtherPrompt | Self::Text => "TEXT".into(),
             Self::Path => "PATH".into(),
             Self::Object => "JSON".into(),
             Self::Choice(words) => words.join("|"),
-            Self::List(of) if **of == Self::Path => of.placeholder(),
+            Self::List(of) if of.holds_commas() => of.placeholder(),
             Self::List(of) => format!("{},...", of.placeholder()),
         }
     }
@@ -146,6 +156,10 @@ impl Kind {
     fn parse(&self, text: &str) -> Result<Value, String> {
         match self {
             Self::Prompt | Self::Text | Self::Path => Ok(Value::String(text.to_owned())),
+            Self::OtherPrompt => Ok(match serde_json::from_str::<Vec<u32>>(text) {
+                Ok(ids) => ids.into(),
+                Err(_) => Value::String(text.to_owned()),
+            }),
             Self::Integer { least, most } => {
                 let range = range(least.as_ref(), most.as_ref());
                 let number: i128 = text.trim().parse().map_err(|_| format!("a whole number{range} is wanted"))?;
@@ -166,8 +180,7 @@ impl Kind {
             Self::Object => serde_json::from_str::<Map<String, Value>>(text)
                 .map(Value::Object)
                 .map_err(|error| format!("a JSON object such as '{{\"k\": 3}}' is wanted ({error})")),
-            // A path may hold a comma: several are given by repeating the flag.
-            Self::List(of) if **of == Self::Path => Ok(Value::Array(vec![of.parse(text)?])),
+            Self::List(of) if of.holds_commas() => Ok(Value::Array(vec![of.parse(text)?])),
             Self::List(of) => {
                 let parts = text.split(',').filter(|part| !part.trim().is_empty());
                 parts.map(|part| of.parse(part.trim())).collect::<Result<Vec<_>, _>>().map(Value::Array)

@@ -8,7 +8,7 @@ mod support;
 
 use serde_json::{Value, json};
 use support::snapshot::check;
-use support::{command, finish, json, ok, path, with_tokenizer};
+use support::{command, finish, json, ok, path, tensors, with_tokenizer};
 
 const PROMPT: &str = "to be or to be";
 
@@ -213,4 +213,43 @@ fn colour_is_there_when_asked_for() {
     assert!(narrow.stdout.lines().all(|line| line.chars().count() <= 50), "{}", narrow.stdout);
     let ascii = finish(command(&question[..5]).env("LC_ALL", "C"));
     assert!(ascii.stdout.is_ascii(), "{}", ascii.stdout);
+}
+
+#[test]
+fn arrays_of_an_answer_are_values_of_edits() {
+    let folder = with_tokenizer("llama");
+    let file = folder.path().join("lens.safetensors");
+    let asked = ["view", "next_tokens", path(&folder), "--prompt", PROMPT];
+    let answer = json(&[&asked[..], &["--json"]].concat());
+    ok(&[&asked[..], &["-o", file.to_str().unwrap()]].concat());
+    let written = tensors(&file);
+    let (field, array) = answer.as_object().unwrap().iter().find(|(_, value)| value["data"][0].is_f64()).unwrap();
+    let numbers: Vec<f32> = array["data"].as_array().unwrap().iter().map(|x| x.as_f64().unwrap() as f32).collect();
+    assert_eq!(written[field].data, numbers);
+    assert!(
+        answer
+            .as_object()
+            .unwrap()
+            .iter()
+            .any(|(field, value)| value["data"][0].is_string() && !written.contains_key(field))
+    );
+    // Two ways of adding the same number everywhere.
+    let one = folder.path().join("one.npy");
+    let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (1,), }";
+    let padded = format!("{header:<117}\n");
+    let bytes = [b"\x93NUMPY\x01\x00\x76\x00", padded.as_bytes(), &0.5_f32.to_le_bytes()].concat();
+    std::fs::write(&one, bytes).unwrap();
+    let edited = |edit: &str| json(&[&asked[..], &["--json", "--edit", edit]].concat());
+    let plain = edited("blocks.0.resid_post=+1.5");
+    assert_eq!(plain, edited(&format!("blocks.0.resid_post=+3*{}", one.to_str().unwrap())));
+    assert_ne!(plain, answer);
+    // What one text has at its end less what another has, added to the other's, is the first's.
+    let ends = |prompt: &str, edit: &[&str]| {
+        let asked = ["view", "next_tokens", path(&folder), "--json", "--prompt", prompt];
+        let ids = json(&[&asked[..], edit].concat())["top_ids"]["data"].as_array().unwrap().clone();
+        ids[ids.len() - 3..].to_vec()
+    };
+    let moved = ends("a b d", &["--edit", "blocks.1.resid_post[pos=-1]=+contrast:a b c|a b d"]);
+    assert_eq!(moved, ends("a b c", &[]));
+    assert_ne!(moved, ends("a b d", &[]));
 }

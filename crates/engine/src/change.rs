@@ -1,5 +1,7 @@
 //! From an edit to the elements it changes: which spans of a tensor, and with which values.
 
+use std::sync::Arc;
+
 use kernels::Span;
 
 use crate::edit::{Array, Op, Value};
@@ -74,16 +76,15 @@ pub(crate) fn plan(
     lengths: &Lengths,
     prompts: &[usize],
 ) -> Result<(Vec<Span>, Change)> {
-    let (array, by_position) = match &edit.op {
-        Op::Zero | Op::Scale(_) | Op::Noise { .. } => (None, false),
-        Op::Mean(value) | Op::Add(value) | Op::Set(value) => (Some(loaded(edit, value, point)?), false),
-        Op::Patch(value) => (Some(loaded(edit, value, point)?), true),
-    };
+    let array = edit.op.value().map(|value| loaded(edit, value, point)).transpose()?;
+    let by_position = matches!(edit.op, Op::Patch(_));
     check_keys(edit, point)?;
     let heads = point.axes.first().and_then(|(_, len)| *len).unwrap_or(1);
     let pair_starts = if point.is_pairs() { batch.pair_starts(heads) } else { vec![] };
     let mut spans = Vec::new();
     let mut values = Vec::new();
+    // Chosen elements at one position; the same for all prompts.
+    let mut each = None;
     for &i in prompts {
         let (rows, past) = (batch.range(i), batch.past(i));
         let total = past + rows.len();
@@ -112,8 +113,9 @@ pub(crate) fn plan(
         if chosen.iter().any(Vec::is_empty) {
             continue;
         }
+        each = Some(chosen.iter().skip(1).map(Vec::len).product());
         let start = if point.is_pairs() { pair_starts[i] } else { rows.start * point.width() };
-        let reads = match array {
+        let reads = match &array {
             None => vec![],
             Some(array) => reads(edit, point, array, &chosen, &lens, by_position)?,
         };
@@ -124,7 +126,7 @@ pub(crate) fn plan(
                 let indices = ranks.iter().enumerate().map(|(i, &rank)| chosen[i][rank].index + lens[i].1);
                 values.push(sd * normal(seed, &point.name, indices));
             }
-            if let Some(array) = array {
+            if let Some(array) = &array {
                 values.push(f64::from(array.data[locate(&reads, &chosen, &lens, ranks)]));
             }
         });
@@ -134,18 +136,37 @@ pub(crate) fn plan(
         Op::Scale(factor) => Change::Scale(*factor),
         Op::Add(_) | Op::Noise { .. } => Change::Add(values),
         Op::Mean(_) | Op::Set(_) | Op::Patch(_) => Change::Set(values),
+        Op::Clamp { level, .. } => clamp(edit, point, values, each.unwrap_or(1), *level)?,
     };
     Ok((spans, change))
 }
 
-fn loaded<'a>(edit: &Edit, value: &'a Value, point: &Point) -> Result<&'a Array> {
+fn loaded(edit: &Edit, value: &Value, point: &Point) -> Result<Arc<Array>> {
+    let none = |reference: &str| Error::Unresolved { edit: edit.to_string(), reference: reference.to_owned() };
     match value {
-        Value::Loaded(arrays) => arrays
-            .get(&point.name)
-            .map(|a| &**a)
-            .ok_or_else(|| Error::Unresolved { edit: edit.to_string(), reference: point.name.clone() }),
-        Value::Named(name) => Err(Error::Unresolved { edit: edit.to_string(), reference: name.clone() }),
+        Value::Number(x) => Ok(Arc::new(Array { axes: None, shape: vec![], data: vec![*x as f32] })),
+        Value::Loaded(arrays) => arrays.get(&point.name).cloned().ok_or_else(|| none(&point.name)),
+        Value::Named(name) | Value::Times(_, name) => Err(none(name)),
     }
+}
+
+/// The direction of a clamp at each position, `each` numbers long, brought to length 1.
+fn clamp(edit: &Edit, point: &Point, values: Vec<f64>, each: usize, level: f64) -> Result<Change> {
+    let misfit = |why: &str| Error::Misfit { edit: edit.to_string(), point: point.name.clone(), why: why.into() };
+    if point.axes.iter().skip(1).any(|(_, fixed)| fixed.is_none()) {
+        return Err(misfit("a direction needs a point of the form [pos, ...]"));
+    }
+    let mut directions = values;
+    for direction in directions.chunks_exact_mut(each) {
+        let length = direction.iter().map(|x| x * x).sum::<f64>().sqrt();
+        if !(length.is_finite() && length > 0.0) {
+            return Err(misfit("the direction has no length, or is not finite"));
+        }
+        for x in direction {
+            *x /= length;
+        }
+    }
+    Ok(Change::Clamp { directions, each, level })
 }
 
 fn check_keys(edit: &Edit, point: &Point) -> Result<()> {

@@ -5,7 +5,9 @@
 //! POINT = a name or glob; the edit applies at every point that it matches
 //! KEY   = an axis of the point: pos, head, neuron, d_model, d_head, ...; dst and src of scores and patterns; batch
 //! INDEX = N | -N (from the end) | A..B (B excluded; either may be missing)
-//! OP    = zero | *FACTOR | noise:SD[:SEED] | mean:ARTIFACT | +FILE:NAME | set:FILE:NAME | patch:PROMPT
+//! OP    = zero | *FACTOR | noise:SD[:SEED] | mean:ARTIFACT | +VALUE | set:VALUE | clamp:LEVEL:VALUE | patch:PROMPT
+//! VALUE = NUMBER | [ FACTOR "*" ] SOURCE
+//! SOURCE = FILE:NAME | contrast:PROMPT "|" PROMPT { "|" PROMPT "|" PROMPT }
 //! ```
 //!
 //! A negative position counts from the end of the prompt, also while text is being generated after it. Edits apply in
@@ -19,6 +21,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{Axis, Dim, Error, PointId, Result, Select, Spec};
+
+/// What a value has before prompts whose difference is meant.
+const CONTRAST: &str = "contrast:";
 
 /// One change at the points that a select matches.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -67,6 +72,14 @@ pub enum Op {
     Add(Value),
     /// Replaced by values.
     Set(Value),
+    /// The part along a direction, which is taken at length 1, set to a level; what is across it stays. At each position
+    /// the direction runs over all other axes that the edit chooses.
+    Clamp {
+        /// How long the part along the direction becomes, in units of the activation; below 0 it points the other way.
+        level: f64,
+        /// The direction.
+        direction: Value,
+    },
     /// Replaced by what another prompt has there.
     Patch(Value),
 }
@@ -74,8 +87,12 @@ pub enum Op {
 /// The numbers of an edit: named at first, present once they have been loaded.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Value {
+    /// One number, the same everywhere.
+    Number(f64),
     /// A file, artifact or prompt, by name.
     Named(String),
+    /// What a name stands for, multiplied.
+    Times(f64, String),
     /// The numbers for each point, by the point's name.
     #[serde(skip)]
     Loaded(BTreeMap<String, Arc<Array>>),
@@ -99,6 +116,9 @@ pub enum Reference<'a> {
     Mean(&'a str),
     /// `FILE:NAME`.
     File(&'a str),
+    /// Prompts with `|` between them, in pairs: at the last position, the first's activation minus the second's, the mean
+    /// over pairs.
+    Contrast(&'a str),
     /// The text of a prompt, whose own activation at the point is meant.
     Prompt(&'a str),
 }
@@ -108,8 +128,14 @@ impl Edit {
     pub fn reference(&self) -> Option<Reference<'_>> {
         match &self.op {
             Op::Mean(Value::Named(name)) => Some(Reference::Mean(name)),
-            Op::Add(Value::Named(name)) | Op::Set(Value::Named(name)) => Some(Reference::File(name)),
             Op::Patch(Value::Named(name)) => Some(Reference::Prompt(name)),
+            Op::Add(value) | Op::Set(value) | Op::Clamp { direction: value, .. } => match value {
+                Value::Named(name) | Value::Times(_, name) => Some(match name.strip_prefix(CONTRAST) {
+                    Some(prompts) => Reference::Contrast(prompts),
+                    None => Reference::File(name),
+                }),
+                Value::Number(_) | Value::Loaded(_) => None,
+            },
             _ => None,
         }
     }
@@ -124,12 +150,35 @@ impl Edit {
         let Some(reference) = self.reference() else { return Ok(()) };
         let mut loaded = BTreeMap::new();
         for id in ids {
-            loaded.insert(spec.points[id.index()].name.clone(), Arc::new(get(reference, id)?));
+            loaded.insert(spec.points[id.index()].name.clone(), get(reference, id)?);
         }
-        if let Op::Mean(value) | Op::Add(value) | Op::Set(value) | Op::Patch(value) = &mut self.op {
-            *value = Value::Loaded(loaded);
+        if let Op::Mean(value)
+        | Op::Add(value)
+        | Op::Set(value)
+        | Op::Patch(value)
+        | Op::Clamp { direction: value, .. } = &mut self.op
+        {
+            if let Value::Times(factor, _) = value {
+                let numbers = loaded.values_mut().flat_map(|array| &mut array.data);
+                numbers.for_each(|x| *x = (f64::from(*x) * *factor) as f32);
+            }
+            *value = Value::Loaded(loaded.into_iter().map(|(point, array)| (point, Arc::new(array))).collect());
         }
         Ok(())
+    }
+}
+
+impl Op {
+    /// Its numbers, where it has any beside its own.
+    pub fn value(&self) -> Option<&Value> {
+        match self {
+            Self::Zero | Self::Scale(_) | Self::Noise { .. } => None,
+            Self::Mean(value)
+            | Self::Add(value)
+            | Self::Set(value)
+            | Self::Patch(value)
+            | Self::Clamp { direction: value, .. } => Some(value),
+        }
     }
 }
 
@@ -245,15 +294,48 @@ impl FromStr for Op {
         } else if let Some(rest) = text.strip_prefix("mean:") {
             Ok(Self::Mean(named(rest, "the capture whose mean is taken")?))
         } else if let Some(rest) = text.strip_prefix('+') {
-            Ok(Self::Add(named(rest, "FILE:NAME")?))
+            Ok(Self::Add(rest.parse()?))
         } else if let Some(rest) = text.strip_prefix("set:") {
-            Ok(Self::Set(named(rest, "FILE:NAME")?))
+            Ok(Self::Set(rest.parse()?))
+        } else if let Some(rest) = text.strip_prefix("clamp:") {
+            let (level, direction) = rest.split_once(':').unwrap_or((rest, ""));
+            match level.parse::<f64>() {
+                Ok(level) if level.is_finite() => Ok(Self::Clamp { level, direction: direction.parse()? }),
+                _ => Err(format!("`{level}` is no level: clamp:LEVEL:FILE:NAME has a finite number there")),
+            }
         } else if let Some(rest) = text.strip_prefix("patch:") {
             Ok(Self::Patch(named(rest, "the other prompt")?))
         } else {
             Err(format!(
-                "`{text}` is no operation; operations are zero, *FACTOR, noise:SD, mean:ARTIFACT, +FILE:NAME, set:FILE:NAME, patch:PROMPT"
+                "`{text}` is no operation; operations are zero, *FACTOR, noise:SD, mean:ARTIFACT, +VALUE, set:VALUE, clamp:LEVEL:VALUE, patch:PROMPT"
             ))
+        }
+    }
+}
+
+impl FromStr for Value {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let finite = |text: &str| text.parse::<f64>().ok().filter(|number| number.is_finite());
+        if text.is_empty() {
+            return Err("a number, FILE:NAME or contrast:PROMPT|PROMPT is missing".into());
+        }
+        if let Some(number) = finite(text) {
+            return Ok(Self::Number(number));
+        }
+        let factor = text.split_once('*').and_then(|(factor, name)| Some((finite(factor)?, name)));
+        let name = factor.map_or(text, |(_, name)| name);
+        if let Some(prompts) = name.strip_prefix(CONTRAST) {
+            let prompts: Vec<&str> = prompts.split('|').collect();
+            if !prompts.len().is_multiple_of(2) || prompts.iter().any(|prompt| prompt.is_empty()) {
+                return Err("contrast: takes prompts in pairs, with `|` between all of them".into());
+            }
+        }
+        match factor {
+            Some((_, "")) => Err("what is to be multiplied is missing".into()),
+            Some((factor, name)) => Ok(Self::Times(factor, name.to_owned())),
+            None => Ok(Self::Named(name.to_owned())),
         }
     }
 }
@@ -295,6 +377,7 @@ impl fmt::Display for Op {
             Self::Mean(value) => write!(f, "mean:{value}"),
             Self::Add(value) => write!(f, "+{value}"),
             Self::Set(value) => write!(f, "set:{value}"),
+            Self::Clamp { level, direction } => write!(f, "clamp:{level}:{direction}"),
             Self::Patch(value) => write!(f, "patch:{value}"),
         }
     }
@@ -303,7 +386,9 @@ impl fmt::Display for Op {
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Number(number) => write!(f, "{number}"),
             Self::Named(name) => f.write_str(name),
+            Self::Times(factor, name) => write!(f, "{factor}*{name}"),
             Self::Loaded(_) => f.write_str("(values)"),
         }
     }

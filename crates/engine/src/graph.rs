@@ -72,6 +72,8 @@ pub(crate) enum Change {
     Add(Vec<f64>),
     /// Replaced.
     Set(Vec<f64>),
+    /// Of each `each` numbers in turn, the part along their direction set to a level.
+    Clamp { directions: Vec<f64>, each: usize, level: f64 },
 }
 
 impl<'a> Graph<'a> {
@@ -325,6 +327,7 @@ impl<'a> Graph<'a> {
         let values = match op {
             Change::Scale(_) => None,
             Change::Add(values) | Change::Set(values) => Some(self.backend.upload(values)),
+            Change::Clamp { directions, each, level } => return self.clamp(&x, spans, directions, *each, *level),
         };
         let (forward, back_scale) = match (op, &values) {
             (Change::Scale(factor), _) => (SpanOp::Scale(*factor), *factor),
@@ -335,6 +338,14 @@ impl<'a> Graph<'a> {
         let y = self.backend.edit(Arc::unwrap_or_clone(x.data), spans, forward);
         let spans = spans.to_vec();
         self.output(y, vec![x.node], move |be, dy| vec![Some(be.edit(dy.clone(), &spans, SpanOp::Scale(back_scale)))])
+    }
+
+    /// x with the part along a direction u set to a level: x + (level − u·x) · u, for each `each` numbers of the spans.
+    /// The gradient is dy − (u·dy) · u.
+    fn clamp(&mut self, x: &Tensor, spans: &[Span], directions: &[f64], each: usize, level: f64) -> Tensor {
+        let y = moved_along(self.backend, &x.data, spans, directions, each, level);
+        let (spans, directions) = (spans.to_vec(), directions.to_vec());
+        self.output(y, vec![x.node], move |be, dy| vec![Some(moved_along(be, dy, &spans, &directions, each, 0.0))])
     }
 
     /// Σ weight · x[place] → one number.
@@ -364,6 +375,28 @@ impl<'a> Graph<'a> {
             vec![Some(be.cross_entropy_dx(&each, &data, width, &targets))]
         })
     }
+}
+
+/// x + (level − u·x) · u, for each `each` numbers of the spans and their direction u of length 1.
+fn moved_along(
+    backend: &dyn Backend,
+    x: &Buffer,
+    spans: &[Span],
+    directions: &[f64],
+    each: usize,
+    level: f64,
+) -> Buffer {
+    let numbers = x.to_f64();
+    let chosen: Vec<f64> = spans.iter().flat_map(|span| &numbers[span.start..span.start + span.len]).copied().collect();
+    let moves: Vec<f64> = chosen
+        .chunks_exact(each)
+        .zip(directions.chunks_exact(each))
+        .flat_map(|(x, u)| {
+            let by = level - x.iter().zip(u).map(|(x, u)| x * u).sum::<f64>();
+            u.iter().map(move |u| by * u)
+        })
+        .collect();
+    backend.edit(x.clone(), spans, SpanOp::Add(&backend.upload(&moves)))
 }
 
 fn needs(parents: &[Option<NodeId>]) -> Vec<bool> {

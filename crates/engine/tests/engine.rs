@@ -191,6 +191,38 @@ fn edits_do_what_they_say() {
         if i == 2 * 36 + 4 * 6 + 1 { 0.0 } else { was[i] }
     });
     check("embed=*-0.5", "embed", &|i, was| was[i] * -0.5);
+    check("blocks.1.mlp.post[neuron=7,pos=2..]=set:3", "blocks.1.mlp.post", &|i, was| {
+        if i >= 80 && i % 40 == 7 { 3.0 } else { was[i] }
+    });
+    check("embed[pos=0]=+0.25", "embed", &|i, was| if i < 24 { was[i] + 0.25 } else { was[i] });
+}
+
+#[test]
+fn a_clamp_sets_what_lies_along_a_direction_and_nothing_across_it() {
+    let model = cpu();
+    let batch = Batch::new(&[Noise::new(19).tokens(3, VOCAB), Noise::new(20).tokens(4, VOCAB)]).unwrap();
+    let id = model.spec().point("blocks.1.resid_mid").unwrap();
+    let direction = Noise::new(21).vector(24, 1.0);
+    let mut clamped = edit("blocks.1.resid_mid[pos=1..]=clamp:-2.5:2*f.npy");
+    let array = engine::Array { axes: None, shape: vec![24], data: direction.clone() };
+    clamped.load::<Error>(model.spec(), |_, _| Ok(array.clone())).unwrap();
+    let (before, _) = capture_all(&*model, batch.clone(), &[]);
+    let (after, _) = capture_all(&*model, batch, &[clamped]);
+    let length = direction.iter().map(|x| x * x).sum::<f32>().sqrt();
+    let along = |row: &[f32]| row.iter().zip(&direction).map(|(x, u)| x * u / length).sum::<f32>();
+    for prompt in 0..2 {
+        let (was, is) = (before.get(id).unwrap().prompt(prompt), after.get(id).unwrap().prompt(prompt));
+        assert_eq!(was[..24], is[..24], "the first position is not chosen");
+        for (was, is) in was.chunks_exact(24).zip(is.chunks_exact(24)).skip(1) {
+            assert!((along(was) + 2.5).abs() > 0.1 && (along(is) + 2.5).abs() < 1e-5);
+            let by = along(is) - along(was);
+            let across = was.iter().zip(is).zip(&direction).map(|((was, is), u)| (is - was - by * u / length).abs());
+            assert!(across.fold(0.0, f32::max) < 1e-5);
+        }
+    }
+    let run = |text: &str| Run::new(&*model, Batch::one(&[1, 2]).unwrap()).edits(&[edit(text)]).go().unwrap_err();
+    assert!(matches!(run("embed=clamp:1:0"), Error::Misfit { .. }), "no length");
+    assert!(matches!(run("blocks.0.attn.pattern=clamp:1:1"), Error::Misfit { .. }), "no direction of pairs");
 }
 
 #[test]
@@ -252,6 +284,12 @@ fn wrong_edits_are_refused_with_the_place() {
         "embed=half",
         "embed=*nan",
         "embed[colour=1]=zero",
+        "embed=+",
+        "embed=+2*",
+        "embed=clamp:f.npy",
+        "embed=clamp:nan:f.npy",
+        "embed=+contrast:one",
+        "embed=+contrast:one|",
     ] {
         assert!(text.parse::<Edit>().is_err(), "{text}");
     }
@@ -265,6 +303,10 @@ fn edits_survive_their_text_and_their_json() {
         "blocks.*.mlp.post[neuron=1|4..9]=+f.safetensors:v",
         "embed[pos=..3]=patch:Hello, you",
         "ln_final.scale=mean:a.safetensors",
+        "blocks.0.mlp.post[neuron=4]=set:3.5",
+        "blocks.1.resid_post=+-2.5*a.safetensors:v",
+        "blocks.1.resid_post=clamp:-4:f.npy",
+        "blocks.1.resid_post=+3*contrast:so good|so bad|I like it|I hate it",
     ] {
         let parsed = edit(text);
         assert_eq!(parsed.to_string(), text);
@@ -278,7 +320,8 @@ fn gradients_agree_with_finite_differences() {
     let model = naive();
     let tokens = Noise::new(12).tokens(7, VOCAB);
     let batch = Batch::one(&tokens).unwrap();
-    let edits = [edit("blocks.1.attn.z[head=1]=*0.5"), edit("blocks.0.mlp.post[neuron=3]=zero")];
+    let edits = ["blocks.1.attn.z[head=1]=*0.5", "blocks.0.mlp.post[neuron=3]=zero", "blocks.1.resid_mid=clamp:0.5:1"];
+    let edits = edits.map(edit);
     for objective in [
         Objective::NextToken,
         Objective::Logits(vec![

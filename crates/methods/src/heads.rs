@@ -120,10 +120,11 @@ pub fn random_repeat(subject: Subject<'_>, period: usize, seed: u64) -> Result<(
 }
 
 /// Whether an edit does not depend on the positions of a prompt.
-fn holds_everywhere(edit: &Edit, spec: &Spec) -> bool {
+pub(crate) fn holds_everywhere(edit: &Edit, spec: &Spec) -> bool {
     let positional = |key: &String| ["batch", "pos", "dst", "src"].contains(&key.split('/').next_back().unwrap_or(key));
     let free = |value: &Value| match value {
-        Value::Named(_) => false,
+        Value::Number(_) => true,
+        Value::Named(_) | Value::Times(..) => false,
         // A point's outermost axis is its position; an array of fewer axes is the same at all of them.
         Value::Loaded(arrays) => arrays.iter().all(|(name, array)| {
             spec.point(name).is_some_and(|id| array.shape.len() < spec.points[id.index()].axes.len())
@@ -132,7 +133,7 @@ fn holds_everywhere(edit: &Edit, spec: &Spec) -> bool {
     !edit.at.0.keys().any(positional)
         && match &edit.op {
             Op::Zero | Op::Scale(_) | Op::Noise { .. } => true,
-            Op::Mean(value) | Op::Add(value) | Op::Set(value) => free(value),
+            Op::Mean(value) | Op::Add(value) | Op::Set(value) | Op::Clamp { direction: value, .. } => free(value),
             Op::Patch(_) => false,
         }
 }

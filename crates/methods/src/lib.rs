@@ -17,15 +17,19 @@ mod integrate;
 mod lens;
 mod next;
 mod pairs;
+mod patching;
 mod place;
 mod promoted;
 mod residual;
 mod saliency;
 mod sources;
 mod spectra;
+mod steering;
 mod stream;
 mod subject;
 mod tail;
+mod tracing;
+mod values;
 mod watch;
 mod weighting;
 
@@ -44,11 +48,17 @@ pub use heads::{Patterns, duplicate_token, first_token, induction, patterns, pre
 pub use lens::{LogitLens, logit_lens};
 pub use next::{NextTokens, next_tokens};
 pub use pairs::Pair;
-pub use promoted::{Promoted, SubUpdates, promoted_tokens, sub_updates};
+pub use patching::{Direction, PatchOptions, Patched, Planned, Site, activation_patching};
+pub use promoted::{Promoted, SubUpdates, promoted_by, promoted_tokens, sub_updates};
 pub use residual::{Norms, Residual, Similarity, residual};
 pub use saliency::{Aim, Blank, Saliency, saliency};
 pub use sources::{HeadSources, Target, head_sources};
 pub use spectra::{Spectrum, WeightMatrix, spectra};
+pub use steering::{
+    Contrasted, Ground, Lexicon, Measured, Neuron, Steering, Sweep, Swept, contrasted, measure, random_neurons,
+    speakers, sweep,
+};
 pub use subject::{Subject, Tick};
 pub use tail::{Tail, tail};
+pub use tracing::{Restored, Trace, Traced, trace};
 pub use weighting::{Weight, weighted};

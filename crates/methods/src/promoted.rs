@@ -82,11 +82,18 @@ pub fn promoted_tokens(model: &dyn Model, at: usize, neuron: usize, k: usize, ga
         let why = format!("there is no neuron {neuron}: layer {at} has {}, 0 to {}", down.ins, down.ins - 1);
         return Err(Error::Input(why));
     }
-    let vocabulary = anatomy.unembedding.matrix.outs;
+    let written: Vec<f32> = backend.unpack(down).iter().skip(neuron).step_by(down.ins).copied().collect();
+    promoted_by(model, &written, k, gain)
+}
+
+/// The same for any vector `[d_model]` that is added to the residual stream.
+pub fn promoted_by(model: &dyn Model, written: &[f32], k: usize, gain: bool) -> Result<Promoted> {
+    let anatomy = model.anatomy().ok_or_else(no_neurons)?;
+    let (backend, vocabulary) = (&**model.backend(), anatomy.unembedding.matrix.outs);
     if !(1..=vocabulary).contains(&k) {
         return Err(Error::Input(format!("k is {k} and should be 1 to {vocabulary}, the size of the vocabulary")));
     }
-    let mut written: Vec<f32> = backend.unpack(down).iter().skip(neuron).step_by(down.ins).copied().collect();
+    let mut written = written.to_vec();
     if let Some(gain) = anatomy.final_norm.and_then(|norm| norm.gain()).filter(|_| gain) {
         written.iter_mut().zip(gain.data.to_f32().iter()).for_each(|(v, g)| *v *= g);
     }

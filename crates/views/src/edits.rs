@@ -37,6 +37,11 @@ pub fn load_edits(opened: &Opened, edits: &mut [Edit], encoding: Encoding, memor
                 None => mean(artifact, &spec.points[id.index()]),
             },
             Reference::Prompt(text) => other(&point, text, id),
+            Reference::Contrast(prompts) => {
+                let prompts: Vec<&str> = prompts.split('|').collect();
+                let rows = prompts.iter().map(|text| last_row(&other(&point, text, id)?));
+                difference(&rows.collect::<Result<Vec<_>>>()?)
+            }
         })?;
     }
     Ok(())
@@ -59,6 +64,26 @@ fn of_prompt(capture: &Capture, id: PointId) -> Result<Array> {
     let captured = capture.get(id).ok_or_else(none)?;
     let (axes, shape) = captured.shape(0);
     Ok(Array { axes: Some(axes), shape, data: captured.prompt(0) })
+}
+
+/// What an activation `[pos, ...]` has at its last position.
+fn last_row(of: &Array) -> Result<Array> {
+    let inner: usize = of.shape[1..].iter().product();
+    if of.axes.as_ref().is_none_or(|axes| axes.iter().filter(|axis| axis.dim == Dim::Pos).count() != 1) {
+        let why = "contrast: needs a point of the form [pos, ...]; scores and patterns have none";
+        return Err(engine::Error::Input(why.into()).into());
+    }
+    Ok(Array { axes: None, shape: of.shape[1..].to_vec(), data: of.data[of.data.len() - inner..].to_vec() })
+}
+
+/// The mean of the differences between each second array and the one before it.
+fn difference(rows: &[Array]) -> Result<Array> {
+    let mut mean = rows.first().cloned().ok_or_else(|| engine::Error::Input("contrast: has no prompts".into()))?;
+    for (i, x) in mean.data.iter_mut().enumerate() {
+        let all = rows.chunks_exact(2).map(|pair| f64::from(pair[0].data[i]) - f64::from(pair[1].data[i]));
+        *x = (all.sum::<f64>() / (rows.len() / 2) as f64) as f32;
+    }
+    Ok(mean)
 }
 
 /// The mean over positions of a capture that `pellucid capture` wrote: `FILE`, where the array is called like the point,

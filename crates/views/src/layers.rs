@@ -13,6 +13,11 @@ pub(crate) fn guide(rows: usize) -> Guide {
     Guide::new("layer").ticks(names(rows)).indices(indices)
 }
 
+/// Some blocks by their numbers.
+pub(crate) fn numbered(blocks: &[u32]) -> Guide {
+    Guide::new("layer").ticks(blocks.iter().map(u32::to_string)).indices(blocks.iter().copied())
+}
+
 /// The median over the last axis of `[layer, pos]`, without what is NaN; NaN where all of a row is.
 pub(crate) fn medians(array: &Array<f32>) -> Vec<f32> {
     let columns = array.shape().last().copied().unwrap_or(1).max(1);

@@ -10,6 +10,7 @@
 #![allow(rustdoc::broken_intra_doc_links, reason = "doc comments are the product's help, where `[pos]` tells axes")]
 
 mod any;
+mod contrasted;
 mod circuit_figure;
 mod circuit_graph;
 mod contrasts;
@@ -28,6 +29,7 @@ mod view;
 
 pub mod attention;
 pub mod attribution;
+pub mod causal;
 pub mod circuits;
 pub mod compare;
 pub mod generate;
@@ -48,7 +50,7 @@ pub use maker::{AnyMaker, Made, Maker, News, Onlooker, Workplace};
 pub use makers::MAKERS;
 pub use opened::Opened;
 pub use outside::Outside;
-pub use prompt::{Encoding, Prompt, PromptRef};
+pub use prompt::{Encoding, OtherPrompt, Prompt, PromptRef};
 pub use registry::VIEWS;
 pub use reproduction::{AnyReproduction, Bench, Quantity, Report, Reproduction, Row};
 pub use reproductions::REPRODUCTIONS;
