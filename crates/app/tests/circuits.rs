@@ -58,7 +58,7 @@ fn several_pairs_from_a_file() {
     let model = golden("llama");
     let ask = |pairs: &str| {
         std::fs::write(&file, pairs).unwrap();
-        let question = ["view", "discover", &model, "--clean", "3,5,7", "--corrupt", "3,6,7", "--answer", "1"];
+        let question = ["view", "discover", &model, "--tokens", "3,5,7", "--corrupt", "[3,6,7]", "--answer", "1"];
         let settings = ["--wrong", "2", "--size", "9", "--pairs", file.to_str().unwrap(), "--json"];
         run(&[&question[..], &settings].concat())
     };
@@ -68,7 +68,7 @@ fn several_pairs_from_a_file() {
     for (pairs, told) in [
         ("4,4,4\t4,9,4\t1\n", "line 1 has 3 fields"),
         ("4,4,4\t4,9,4\t1\t2\n4,4\t4,9,4\t1\t2\n", "line 2: the clean prompt has 2 tokens and the corrupt one 3"),
-        ("4,4,4\t4,9,4\t1\tMary\n", "`Mary` is no token"),
+        ("4,4,4\t4,9,4\t1\tMary\n", "`Mary` is not one token"),
     ] {
         let ran = ask(pairs);
         assert!(ran.status != 0 && ran.stderr.contains(told), "{}", ran.stderr);
@@ -79,7 +79,7 @@ fn several_pairs_from_a_file() {
 fn wrong_questions_are_told() {
     let model = golden("llama");
     let asked = |model: &str, clean: &str, more: &[&str], told: &str| {
-        let question = ["view", "discover", model, "--clean", clean, "--corrupt", "3,6,7", "--answer", "1"];
+        let question = ["view", "discover", model, "--tokens", clean, "--corrupt", "[3,6,7]", "--answer", "1"];
         let ran = run(&[&question[..], &["--wrong", "2"], more].concat());
         assert!(ran.status != 0 && ran.stderr.contains(told), "{more:?}: {}", ran.stderr);
     };
@@ -89,7 +89,6 @@ fn wrong_questions_are_told() {
     refused(&model, &["--method", "eap", "--metric", "kl"], "take eap_ig");
     refused(&golden("olmo2"), &[], "norms after its layers");
     refused(&model, &["--edit", "blocks.0.attn_out=zero"], "cut edges with `cut`");
-    asked(&model, "text", &[], "no tokenizer");
     asked(&model, "3,5", &[], "the clean prompt has 2 tokens and the corrupt one 3");
     refused(&golden("gemma2"), &[], "no graph of heads and layers");
     refused(&golden("mixtral"), &[], "mixtures of experts");

@@ -10,10 +10,9 @@
 #![allow(rustdoc::broken_intra_doc_links, reason = "doc comments are the product's help, where `[pos]` tells axes")]
 
 mod any;
-mod contrasted;
 mod circuit_figure;
 mod circuit_graph;
-mod contrasts;
+mod contrasted;
 mod corpus;
 mod cx;
 mod edits;
@@ -22,6 +21,7 @@ mod layers;
 mod maker;
 mod opened;
 mod outside;
+mod pairs;
 mod prompt;
 mod registry;
 mod reproduction;
