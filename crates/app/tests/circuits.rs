@@ -66,7 +66,7 @@ fn several_pairs_from_a_file() {
     assert_eq!(found["n_pairs"], 3);
     assert!(found["faithfulness_spread"].as_f64().unwrap() > 0.0);
     for (pairs, told) in [
-        ("4,4,4\t4,9,4\t1\n", "line 1 has 3 fields"),
+        ("4,4,4\t4,9,4\t1\n", "line 1: there are 3 fields"),
         ("4,4,4\t4,9,4\t1\t2\n4,4\t4,9,4\t1\t2\n", "line 2: the clean prompt has 2 tokens and the corrupt one 3"),
         ("4,4,4\t4,9,4\t1\tMary\n", "`Mary` is not one token"),
     ] {
@@ -90,6 +90,8 @@ fn wrong_questions_are_told() {
     refused(&golden("olmo2"), &[], "norms after its layers");
     refused(&model, &["--edit", "blocks.0.attn_out=zero"], "cut edges with `cut`");
     asked(&model, "3,5", &[], "the clean prompt has 2 tokens and the corrupt one 3");
+    refused(&model, &["--samples", "0"], "a whole number of at least 1");
+    asked(&model, "3,6,7", &[], "tell nothing apart");
     refused(&golden("gemma2"), &[], "no graph of heads and layers");
     refused(&golden("mixtral"), &[], "mixtures of experts");
 }

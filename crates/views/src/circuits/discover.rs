@@ -26,7 +26,7 @@ use crate::{CorpusRef, Cx, OtherPrompt, PromptRef, Result, View, Why, circuit_fi
 /// the prompts) and `random` are baselines; both are always in the size curve.
 ///
 /// How to read it: `faithfulness` is the share of the way from the corrupt metric to the clean one that the circuit goes;
-/// it can be above 1, where what was cut works against the behaviour. `completeness` takes random halves of the circuit out
+/// it can be above 1, where what was cut works against the behaviour. `completeness` takes random parts of the circuit out
 /// of the circuit and out of the whole network and tells how far the two are apart, as a share of that way: a large number
 /// says that the network does the same in other ways too. `losses` tell what the metric loses when one edge of the circuit is
 /// cut (minimality). Names of edges may be given to `cut`, to see the metric without them.
@@ -152,7 +152,7 @@ pub struct Output {
     pub faithfulness_spread: Option<f64>,
     /// What the circuit leaves unexplained: 1 − faithfulness.
     pub unexplained: f64,
-    /// Mean distance of the circuit without a random half from the network without it, as a share of clean − empty.
+    /// Mean distance of the circuit without random parts of it from the network without it, as a share of clean − empty.
     pub completeness: f64,
     /// The largest such distance.
     pub completeness_worst: f64,
@@ -236,6 +236,14 @@ impl View for Discover {
         let tick = &mut |done, all| stages.tick(0, done, all);
         let of = Behaviour::new(cx.model()?, &contrasts, metric, ablation, memory, tick)?;
         let cut = self.cut(&of)?;
+        let (clean, corrupt, empty) = (mean(of.clean()), mean(of.corrupt()), mean(of.empty()));
+        let way = (clean - empty).abs();
+        if way == 0.0 {
+            return Err(EngineError::Input(
+                "the metric is the same with every edge and with none: these prompts tell nothing apart".into(),
+            )
+            .into());
+        }
         let search = Search { of: &of, size: self.size, options, stages: &stages };
         let found = search.circuit(self.method, 1)?;
         let compared = self.compare.map(|method| search.circuit(method, 2)).transpose()?;
@@ -244,8 +252,6 @@ impl View for Discover {
         let tick = &mut |done, all| stages.tick(4, done, all);
         let gaps = methods::completeness(&of, &found.marks, self.samples, self.seed, tick)?;
         let curves = search.curves(std::iter::once(&found).chain(&compared))?;
-        let (clean, corrupt, empty) = (mean(of.clean()), mean(of.corrupt()), mean(of.empty()));
-        let way = (clean - empty).abs();
         let without = |from: &[bool]| -> Result<Option<Faithfulness>> {
             let rest: Vec<bool> = from.iter().zip(&cut).map(|(&kept, &cut)| kept && !cut).collect();
             Ok(if self.cut.is_empty() { None } else { Some(methods::faithfulness(&of, &rest)?) })
