@@ -28,6 +28,10 @@ fn question<'a>(view: &AnyView, model: &'a str) -> Vec<&'a str> {
         ("--neuron", "7"),
         ("--view", "logit_lens"),
         ("--against", "the House of Commons and the House of"),
+        ("--clean", "the House of the people and the House of"),
+        ("--corrupt", "the House of the country and the House of"),
+        ("--answer", "5"),
+        ("--wrong", "9"),
     ] {
         if required(&flag[2..]) {
             question.extend([flag, value]);

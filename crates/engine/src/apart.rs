@@ -30,15 +30,19 @@ impl Graph<'_> {
     pub fn mix_groups(&mut self, parts: &[Tensor], n: usize, weights: &Tensor, start: Option<&Buffer>) -> Tensor {
         let data: Vec<Arc<Buffer>> = parts.iter().map(|part| part.data.clone()).collect();
         let y = self.backend.mix_groups(&borrowed(&data), n, &weights.data, start);
-        let parents: Vec<_> = parts.iter().map(|part| part.node).chain([weights.node]).collect();
+        let senders: Vec<usize> = data.iter().map(|part| part.len() / n.max(1)).collect();
+        let of = senders.iter().sum::<usize>();
+        // Of a part that nobody weighs with more than zero nothing depends; most are in a small circuit.
+        let used = if self.recording() { used_parts(&weights.data, &senders) } else { vec![true; senders.len()] };
+        let node = |(part, used): (&Tensor, bool)| part.node.filter(|_| used);
+        let parents: Vec<_> = parts.iter().zip(used).map(node).chain([weights.node]).collect();
         let need: Vec<bool> = parents.iter().map(Option::is_some).collect();
-        let of = data.iter().map(|part| part.len()).sum::<usize>() / n.max(1);
         let weights = weights.data.clone();
         self.output(y, parents, move |be, dy| {
             let mut first = 0;
             let mut back = Vec::with_capacity(need.len());
-            for (part, &need) in data.iter().zip(&need) {
-                let senders = first..first + part.len() / n.max(1);
+            for (&count, &need) in senders.iter().zip(&need) {
+                let senders = first..first + count;
                 first = senders.end;
                 back.push(need.then(|| be.mix_groups_dx(dy, n, &weights, senders, of)));
             }
@@ -53,6 +57,20 @@ impl Graph<'_> {
         let y = self.backend.repeat_groups(&x.data, receivers, n);
         self.output(y, vec![x.node], move |be, dy| vec![Some(be.sum_groups(dy, receivers, n, None))])
     }
+}
+
+/// Which parts, of so many senders each, have a weight that is not zero.
+fn used_parts(weights: &Buffer, senders: &[usize]) -> Vec<bool> {
+    let mut used = vec![false; senders.len()];
+    for row in weights.to_f64().chunks_exact(senders.iter().sum::<usize>().max(1)) {
+        let mut rest = row;
+        for (used, &count) in used.iter_mut().zip(senders) {
+            let (own, after) = rest.split_at(count);
+            *used |= own.iter().any(|&weight| weight != 0.0);
+            rest = after;
+        }
+    }
+    used
 }
 
 fn borrowed(parts: &[Arc<Buffer>]) -> Vec<&Buffer> {

@@ -1,10 +1,10 @@
 //! What is told of a circuit: the graph, how many edges it takes, measures, edges.
 
 use figure::{Array, Dim, Figure, Group, Guide, Lines, Table};
-use methods::Edge;
+use methods::{Edge, Metric};
 
 use crate::circuit_graph;
-use crate::circuits::discover::{Metric, Output};
+use crate::circuits::discover::Output;
 
 /// Edges that are drawn; the table has all.
 const DRAWN: usize = 60;
@@ -42,10 +42,10 @@ fn title(output: &Output) -> String {
 
 fn caption(output: &Output) -> String {
     let metric = match output.metric {
-        Metric::LogitDiff => "logit difference",
-        Metric::Prob => "probability of the answer",
-        Metric::Kl => "divergence from the clean prediction",
-        Metric::Normalised => "normalised logit difference",
+        Metric::LogitDiff => format!("logit of {:?} less that of {:?}", output.answer, output.wrong),
+        Metric::Prob => format!("probability of {:?}", output.answer),
+        Metric::Kl => "divergence from the clean prediction".to_owned(),
+        Metric::Normalised => "normalised logit difference".to_owned(),
     };
     let pairs = match output.faithfulness_spread {
         Some(spread) => {

@@ -22,6 +22,7 @@ mod layers;
 mod maker;
 mod opened;
 mod outside;
+mod pairs;
 mod prompt;
 mod registry;
 mod reproduction;

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use engine::{Batch, Error, Graph, Model, Result, Slopes, Tensor, diagnose};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::edges::Edges;
@@ -16,7 +17,7 @@ use crate::{Contrast, Metric, Tick};
 const KEPT: u64 = 4 << 30;
 
 /// What is read where an edge is cut.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Ablation {
     /// What the sender adds after the corrupt prompt.

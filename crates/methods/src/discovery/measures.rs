@@ -1,6 +1,6 @@
 //! How good a circuit is: does it do what the network does, is anything left that does it too, is every edge needed.
 
-use engine::Result;
+use engine::{Error, Result};
 use rand_core::{Rng, SeedableRng};
 use rand_pcg::Pcg64;
 
@@ -66,6 +66,9 @@ pub fn completeness(
     seed: u64,
     tick: Tick<'_>,
 ) -> Result<Completeness> {
+    if samples == 0 {
+        return Err(Error::Input("completeness needs at least 1 sample".into()));
+    }
     let mut random = Pcg64::seed_from_u64(seed);
     let mut gaps = Vec::with_capacity(samples);
     for sample in 0..samples {

@@ -294,15 +294,15 @@ impl<'w, 'a, 'g, 'b> Way<'w, 'a, 'g, 'b> {
         let read = match &self.setting.reads {
             Reads::Stream => self.graph.repeat(&self.streams[parts - 1], *receivers),
             Reads::Weighed { weights, replaced } => {
-                let weights = self.wiring.backend().upload(&weights[edges.clone()]);
-                let mut weights = Tensor::constant(weights);
+                let (weights, start) = (&weights[edges.clone()], replaced.sums[parts].as_ref());
                 if self.graph.recording() {
-                    weights = self.graph.variable(&weights);
+                    let weights = self.graph.variable(&Tensor::constant(self.wiring.backend().upload(weights)));
+                    let read = self.graph.mix_groups(&self.beyond[..parts], self.n, &weights, start);
+                    self.weights.push(weights);
+                    read
+                } else {
+                    self.mix(weights, parts, *receivers, start)
                 }
-                let start = replaced.sums[parts].as_ref();
-                let read = self.graph.mix_groups(&self.beyond[..parts], self.n, &weights, start);
-                self.weights.push(weights);
-                read
             }
         };
         if self.graph.recording() {
@@ -311,6 +311,27 @@ impl<'w, 'a, 'g, 'b> Way<'w, 'a, 'g, 'b> {
             return read;
         }
         read
+    }
+
+    /// Weighed sums of those of the first so many parts that any receiver weighs with more than zero.
+    fn mix(&mut self, weights: &[f64], parts: usize, receivers: usize, start: Option<&Buffer>) -> Tensor {
+        let senders = weights.len() / receivers;
+        let (mut chosen, mut columns, mut first) = (Vec::new(), Vec::new(), 0);
+        for part in &self.beyond[..parts] {
+            let own = first..first + part.data.len() / self.n;
+            first = own.end;
+            if weights.chunks_exact(senders).any(|row| row[own.clone()].iter().any(|&weight| weight != 0.0)) {
+                chosen.push(part.clone());
+                columns.extend(own);
+            }
+        }
+        let backend = self.wiring.backend();
+        if let (true, Some(start)) = (chosen.is_empty(), start) {
+            return Tensor::constant(backend.repeat_groups(start, receivers, self.n));
+        }
+        let kept: Vec<f64> =
+            weights.chunks_exact(senders).flat_map(|row| columns.iter().map(|&column| row[column])).collect();
+        self.graph.mix_groups(&chosen, self.n, &Tensor::constant(backend.upload(&kept)), start)
     }
 
     fn normed(&mut self, x: &Tensor, norm: Option<&Norm>) -> Tensor {

@@ -3,6 +3,7 @@
 use engine::{Error, Model, Result};
 use rand_core::{Rng, SeedableRng};
 use rand_pcg::Pcg64;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::acdc::acdc;
@@ -13,22 +14,41 @@ use super::ranking::strongest_edges;
 use crate::{Contrast, Metric, Tick};
 
 /// How edges are scored.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CircuitMethod {
-    /// Edge attribution patching: see [`eap`].
+    /// Edge attribution patching.
     Eap,
-    /// Its integrated-gradients form: see [`eap_ig`].
+    /// Edge attribution patching with integrated gradients.
     #[default]
     EapIg,
-    /// Automatic circuit discovery: see [`acdc`]. An edge's score is what the divergence rose by when it was tried.
+    /// Automatic circuit discovery: what the divergence from the clean prediction rises by when the edge is cut.
     Acdc,
-    /// Subnetwork probing: see [`probing`].
+    /// Subnetwork probing: how far the edge's learned gate stands open.
     Probing,
-    /// A baseline: how far what the sender adds is from what replaces it (Euclidean norm), whoever reads it.
+    /// A baseline: how far what the sender adds is from what replaces it, whoever reads it.
     Difference,
-    /// A baseline: even random numbers.
+    /// A baseline: chance.
     Random,
+}
+
+impl CircuitMethod {
+    /// As it is written among parameters.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Eap => "eap",
+            Self::EapIg => "eap_ig",
+            Self::Acdc => "acdc",
+            Self::Probing => "probing",
+            Self::Difference => "difference",
+            Self::Random => "random",
+        }
+    }
+
+    /// Whether it starts from candidates instead of from all edges.
+    pub fn has_candidates(self) -> bool {
+        matches!(self, Self::Acdc | Self::Probing)
+    }
 }
 
 /// What [`score`] may be told.

@@ -2,14 +2,15 @@
 
 use engine::{Error as EngineError, Spec};
 use figure::{Array, Dim, Figure};
-use methods::{Behaviour, CircuitMethod, Edge, Faithfulness, ScoreOptions};
+use methods::{Ablation, Behaviour, CircuitMethod, Edge, Faithfulness, Metric, ScoreOptions};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::contrasts::{from_file, side, sides};
-use crate::{CorpusRef, Cx, PromptRef, Result, View, Why, circuit_figure};
+use crate::contrasted::Contrasted;
+use crate::pairs::from_file;
+use crate::{CorpusRef, Cx, OtherPrompt, PromptRef, Result, View, Why, circuit_figure};
 
-/// Which edges between heads and layers a behaviour runs over, how well they do alone, and what is left unexplained.
+/// Which edges between heads and layers a behaviour runs over, and how well they do alone.
 ///
 /// Two prompts of equal length lead to different predictions: the clean one to `answer`, the corrupt one rather to `wrong`.
 /// Every head and every feed-forward layer reads a sum of what the input and earlier heads and layers have added to the
@@ -25,7 +26,7 @@ use crate::{CorpusRef, Cx, PromptRef, Result, View, Why, circuit_figure};
 /// the prompts) and `random` are baselines; both are always in the size curve.
 ///
 /// How to read it: `faithfulness` is the share of the way from the corrupt metric to the clean one that the circuit goes;
-/// it can be above 1, where what was cut works against the behaviour. `completeness` takes random halves of the circuit out
+/// it can be above 1, where what was cut works against the behaviour. `completeness` takes random parts of the circuit out
 /// of the circuit and out of the whole network and tells how far the two are apart, as a share of that way: a large number
 /// says that the network does the same in other ways too. `losses` tell what the metric loses when one edge of the circuit is
 /// cut (minimality). Names of edges may be given to `cut`, to see the metric without them.
@@ -38,26 +39,26 @@ use crate::{CorpusRef, Cx, PromptRef, Result, View, Why, circuit_figure};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Discover {
-    /// The prompt that brings the behaviour about (token ids, 3,5,113, for a model without a tokenizer).
-    #[schemars(schema_with = "side")]
+    /// The prompt that brings the behaviour about.
     pub clean: PromptRef,
     /// A prompt of as many tokens that does not.
-    #[schemars(schema_with = "side")]
-    pub corrupt: PromptRef,
-    /// The token that is right after the clean prompt: an id, or a text that is one token (blanks count).
-    pub answer: String,
-    /// The token that it competes with: an id, or a text that is one token.
-    pub wrong: String,
+    pub corrupt: OtherPrompt,
+    /// The right token after the clean prompt: an id, or a text that is one token; the likeliest if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<String>,
+    /// The token that it competes with; the likeliest after the corrupt prompt if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wrong: Option<String>,
     /// More pairs, whose scores and metrics are averaged with the first: a file with a pair on each line, as clean prompt,
     /// corrupt prompt, answer and wrong answer with tabs between them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pairs: Option<CorpusRef>,
     /// How edges are scored.
     #[serde(default)]
-    pub method: Method,
+    pub method: CircuitMethod,
     /// A second method, whose circuit of the same size is compared with the first's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub compare: Option<Method>,
+    pub compare: Option<CircuitMethod>,
     /// What is measured of the prediction.
     #[serde(default)]
     pub metric: Metric,
@@ -92,53 +93,6 @@ pub struct Discover {
     pub seed: u64,
 }
 
-/// How edges are scored.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Method {
-    /// Edge attribution patching.
-    Eap,
-    /// Edge attribution patching with integrated gradients.
-    #[default]
-    EapIg,
-    /// Automatic circuit discovery.
-    Acdc,
-    /// Subnetwork probing.
-    Probing,
-    /// A baseline: how much the sender's output differs between the prompts.
-    Difference,
-    /// A baseline: chance.
-    Random,
-}
-
-/// What is measured of the prediction.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Metric {
-    /// Logit of the answer minus that of the wrong token.
-    #[default]
-    LogitDiff,
-    /// Probability of the answer.
-    Prob,
-    /// Divergence from the clean prediction, in nats.
-    Kl,
-    /// The logit difference, 0 after the corrupt prompt and 1 after the clean one.
-    Normalised,
-}
-
-/// What an edge carries that is cut.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Ablation {
-    /// What its sender adds after the corrupt prompt.
-    #[default]
-    Patch,
-    /// Nothing.
-    Zero,
-    /// What its sender adds on the mean of all positions of the corrupt prompts.
-    Mean,
-}
-
 fn default_size() -> usize {
     100
 }
@@ -159,13 +113,17 @@ fn default_samples() -> usize {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Output {
     /// Tokens of the clean prompt, [pos].
-    pub tokens: Array<String>,
+    pub clean_tokens: Array<String>,
     /// Tokens of the corrupt prompt, [pos].
     pub corrupt_tokens: Array<String>,
+    /// The answer as text.
+    pub answer: String,
+    /// The token that it competes with as text.
+    pub wrong: String,
     /// How many pairs of prompts were averaged over.
     pub n_pairs: usize,
     /// How edges were scored.
-    pub method: Method,
+    pub method: CircuitMethod,
     /// What is measured of the prediction.
     pub metric: Metric,
     /// The circuit's edges, the strongest first, [row].
@@ -194,7 +152,7 @@ pub struct Output {
     pub faithfulness_spread: Option<f64>,
     /// What the circuit leaves unexplained: 1 − faithfulness.
     pub unexplained: f64,
-    /// Mean distance of the circuit without a random half from the network without it, as a share of clean − empty.
+    /// Mean distance of the circuit without random parts of it from the network without it, as a share of clean − empty.
     pub completeness: f64,
     /// The largest such distance.
     pub completeness_worst: f64,
@@ -217,7 +175,7 @@ pub struct Output {
     /// The metric of the whole network without them.
     pub cut_network_metric: Option<f64>,
     /// The method that was compared with; null without one.
-    pub compared: Option<Method>,
+    pub compared: Option<CircuitMethod>,
     /// Faithfulness of its circuit of the same size.
     pub compared_faithfulness: Option<f64>,
     /// Edges that both circuits have, as a share of those that either has.
@@ -241,12 +199,12 @@ impl View for Discover {
     fn example() -> Self {
         Self {
             clean: PromptRef::Tokens(vec![3, 5, 7, 5, 3]),
-            corrupt: PromptRef::Tokens(vec![3, 9, 7, 5, 3]),
-            answer: "5".into(),
-            wrong: "9".into(),
+            corrupt: OtherPrompt(PromptRef::Tokens(vec![3, 9, 7, 5, 3])),
+            answer: Some("5".into()),
+            wrong: Some("9".into()),
             pairs: None,
-            method: Method::EapIg,
-            compare: Some(Method::Acdc),
+            method: CircuitMethod::EapIg,
+            compare: Some(CircuitMethod::Acdc),
             metric: Metric::LogitDiff,
             ablation: Ablation::Patch,
             size: 12,
@@ -269,14 +227,23 @@ impl View for Discover {
         }
         let stages = Stages { cx, of: 6 };
         stages.tick(0, 0, 1)?;
-        let first = sides(cx, &self.clean, &self.corrupt, &self.answer, &self.wrong)?;
-        let more = self.pairs.as_ref().map(|file| from_file(cx, file)).transpose()?.unwrap_or_default();
-        let contrasts: Vec<_> = std::iter::once(&first).chain(&more).map(|pair| pair.contrast.clone()).collect();
+        let (answer, wrong) = (self.answer.as_deref(), self.wrong.as_deref());
+        let first = Contrasted::new(cx, &self.clean, &self.corrupt, answer, wrong)?;
+        let mut contrasts = vec![first.contrast.clone()];
+        contrasts.extend(self.pairs.as_ref().map(|file| from_file(cx, file)).transpose()?.unwrap_or_default());
         let options = self.options(cx);
         let (metric, ablation, memory) = (options.metric, options.ablation, options.memory);
         let tick = &mut |done, all| stages.tick(0, done, all);
         let of = Behaviour::new(cx.model()?, &contrasts, metric, ablation, memory, tick)?;
         let cut = self.cut(&of)?;
+        let (clean, corrupt, empty) = (mean(of.clean()), mean(of.corrupt()), mean(of.empty()));
+        let way = (clean - empty).abs();
+        if way == 0.0 {
+            return Err(EngineError::Input(
+                "the metric is the same with every edge and with none: these prompts tell nothing apart".into(),
+            )
+            .into());
+        }
         let search = Search { of: &of, size: self.size, options, stages: &stages };
         let found = search.circuit(self.method, 1)?;
         let compared = self.compare.map(|method| search.circuit(method, 2)).transpose()?;
@@ -285,8 +252,6 @@ impl View for Discover {
         let tick = &mut |done, all| stages.tick(4, done, all);
         let gaps = methods::completeness(&of, &found.marks, self.samples, self.seed, tick)?;
         let curves = search.curves(std::iter::once(&found).chain(&compared))?;
-        let (clean, corrupt, empty) = (mean(of.clean()), mean(of.corrupt()), mean(of.empty()));
-        let way = (clean - empty).abs();
         let without = |from: &[bool]| -> Result<Option<Faithfulness>> {
             let rest: Vec<bool> = from.iter().zip(&cut).map(|(&kept, &cut)| kept && !cut).collect();
             Ok(if self.cut.is_empty() { None } else { Some(methods::faithfulness(&of, &rest)?) })
@@ -299,8 +264,10 @@ impl View for Discover {
         nodes.dedup();
         let large = losses.iter().filter(|loss| loss.abs() >= 0.01 * way).count();
         Ok(Output {
-            tokens: Array::vector(Dim::Pos, first.clean.words),
+            clean_tokens: Array::vector(Dim::Pos, first.clean.words),
             corrupt_tokens: Array::vector(Dim::Pos, first.corrupt.words),
+            answer: first.answer,
+            wrong: first.wrong,
             n_pairs: contrasts.len(),
             method: self.method,
             metric: self.metric,
@@ -345,17 +312,8 @@ impl View for Discover {
 impl Discover {
     fn options(&self, cx: &Cx<'_>) -> ScoreOptions {
         ScoreOptions {
-            metric: match self.metric {
-                Metric::LogitDiff => methods::Metric::LogitDiff,
-                Metric::Prob => methods::Metric::Prob,
-                Metric::Kl => methods::Metric::Kl,
-                Metric::Normalised => methods::Metric::Normalised,
-            },
-            ablation: match self.ablation {
-                Ablation::Patch => methods::Ablation::Patch,
-                Ablation::Zero => methods::Ablation::Zero,
-                Ablation::Mean => methods::Ablation::Mean,
-            },
+            metric: self.metric,
+            ablation: self.ablation,
             steps: self.steps,
             threshold: self.threshold,
             candidates: Some(self.candidates),
@@ -381,30 +339,6 @@ impl Discover {
     }
 }
 
-impl Method {
-    fn of(self) -> CircuitMethod {
-        match self {
-            Self::Eap => CircuitMethod::Eap,
-            Self::EapIg => CircuitMethod::EapIg,
-            Self::Acdc => CircuitMethod::Acdc,
-            Self::Probing => CircuitMethod::Probing,
-            Self::Difference => CircuitMethod::Difference,
-            Self::Random => CircuitMethod::Random,
-        }
-    }
-
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Eap => "eap",
-            Self::EapIg => "eap_ig",
-            Self::Acdc => "acdc",
-            Self::Probing => "probing",
-            Self::Difference => "difference",
-            Self::Random => "random",
-        }
-    }
-}
-
 /// What is asked of a behaviour.
 struct Search<'s, 'a, 'b> {
     of: &'s Behaviour<'a>,
@@ -415,7 +349,7 @@ struct Search<'s, 'a, 'b> {
 
 /// A method's circuit.
 struct Circuit {
-    method: Method,
+    method: CircuitMethod,
     scores: Vec<f64>,
     /// Edges that the method tried.
     tried: usize,
@@ -434,15 +368,16 @@ struct Curves {
 }
 
 impl Search<'_, '_, '_> {
-    fn scores(&self, method: Method, tick: methods::Tick<'_>) -> Result<Vec<f64>> {
-        Ok(methods::score_behaviour(self.of, method.of(), &self.options, tick)?)
+    fn scores(&self, method: CircuitMethod, tick: methods::Tick<'_>) -> Result<Vec<f64>> {
+        Ok(methods::score_behaviour(self.of, method, &self.options, tick)?)
     }
 
-    fn circuit(&self, method: Method, stage: u64) -> Result<Circuit> {
+    fn circuit(&self, method: CircuitMethod, stage: u64) -> Result<Circuit> {
         let scores = self.scores(method, &mut |done, all| self.stages.tick(stage, done, all))?;
-        let tried = match method {
-            Method::Acdc | Method::Probing => methods::candidates(self.of, &self.options)?,
-            _ => vec![true; scores.len()],
+        let tried = if method.has_candidates() {
+            methods::candidates(self.of, &self.options)?
+        } else {
+            vec![true; scores.len()]
         };
         let marks = self.of.edges().connected(&methods::strongest_edges(&scores, self.size));
         let mut order: Vec<usize> = (0..marks.len()).filter(|&edge| marks[edge]).collect();
@@ -453,8 +388,9 @@ impl Search<'_, '_, '_> {
 
     /// The size curves of some circuits' scores, and of both baselines'.
     fn curves<'c>(&self, circuits: impl Iterator<Item = &'c Circuit>) -> Result<Curves> {
-        let mut named: Vec<(Method, Vec<f64>)> = circuits.map(|found| (found.method, found.scores.clone())).collect();
-        for baseline in [Method::Difference, Method::Random] {
+        let mut named: Vec<(CircuitMethod, Vec<f64>)> =
+            circuits.map(|found| (found.method, found.scores.clone())).collect();
+        for baseline in [CircuitMethod::Difference, CircuitMethod::Random] {
             if !named.iter().any(|(method, _)| *method == baseline) {
                 named.push((baseline, self.scores(baseline, &mut |_, _| Ok(()))?));
             }
