@@ -39,7 +39,9 @@ pub use contrast::{Ask, Contrast, Metric};
 pub use detect::{Kind, Match, Measure};
 pub use direct::{DirectLogit, NeuronShare, direct_logit};
 pub use discovery::{Edge, Edges, Receiver, Sender};
-pub use heads::{Patterns, duplicate_token, first_token, induction, patterns, previous_token, random_repeat};
+pub use heads::{
+    Patterns, duplicate_token, first_token, hold_everywhere, induction, patterns, previous_token, random_repeat,
+};
 pub use lens::{LogitLens, logit_lens};
 pub use next::{NextTokens, next_tokens};
 pub use pairs::Pair;

@@ -21,5 +21,6 @@ pub const VIEWS: &[AnyView] = &[
     AnyView::of::<crate::neurons::top_samples::TopSamples>("neurons", "top_samples"),
     AnyView::of::<crate::residual::norms::Norms>("residual", "norms"),
     AnyView::of::<crate::residual::similarity::Similarity>("residual", "similarity"),
+    AnyView::of::<crate::steer::vector::Vector>("steer", "vector"),
     AnyView::of::<crate::weights::spectra::Spectra>("weights", "spectra"),
 ];

@@ -153,6 +153,7 @@ fn outputs_and_parameters_survive_json() {
     check::<views::attribution::saliency::Saliency>(&opened);
     check::<views::heads::detect::Detect>(&opened);
     check::<views::causal::tracing::Tracing>(&opened);
+    check::<views::steer::vector::Vector>(&opened);
 }
 
 /// Asks for an end at the n-th tick.

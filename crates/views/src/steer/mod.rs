@@ -1,0 +1,3 @@
+//! Steering: moving a network along directions, and stopping it early.
+
+pub mod vector;
