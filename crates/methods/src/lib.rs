@@ -40,7 +40,7 @@ pub use contrast::{Ask, Contrast, Metric};
 pub use detect::{Kind, Match, Measure};
 pub use direct::{DirectLogit, NeuronShare, direct_logit};
 pub use discovery::{Edge, Edges, Receiver, Sender};
-pub use early_exit::{DOMINANT, ExitRule, Groups, Outcome, Readout, Tradeoff, Trial, halves, tradeoff, trial};
+pub use early_exit::{DOMINANT, ExitRule, Groups, Outcome, Parameter, Readout, Trial, halves, tradeoff, trial};
 pub use heads::{
     Patterns, duplicate_token, first_token, hold_everywhere, induction, patterns, previous_token, random_repeat,
 };

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use engine::{Capture, Logits, Model, Run};
 use kernels::{Backend, Cpu, Naive};
-use methods::{DOMINANT, ExitRule, Groups, Readout, Subject, halves, logit_lens, tradeoff, trial};
+use methods::{DOMINANT, ExitRule, Groups, Parameter, Readout, Subject, halves, logit_lens, tradeoff, trial};
 
 fn subject<'a>(model: &'a dyn Model, tokens: &'a [u32]) -> Subject<'a> {
     Subject { model, tokens, edits: &[], memory: None, kept: None }
@@ -53,18 +53,15 @@ fn outcomes_are_counted_right() {
     let read = texts(&*model, None);
     let positions: Vec<usize> = (0..120).step_by(2).collect();
     for rule in [ExitRule::Confidence, ExitRule::Patience] {
-        let curve = tradeoff(&read, &positions, rule).points;
-        assert!(curve.is_sorted_by(|(a, x), (b, y)| a < b && x.saved >= y.saved), "a stricter rule saves less");
-        assert!(curve.iter().any(|(_, outcome)| outcome.saved > 0.0 && outcome.agreement < 1.0));
-        for (parameter, outcome) in curve {
+        let count = |Parameter { from, enough }: Parameter| {
             let (mut saved, mut agree, mut exits) = (0, 0, vec![]);
             for &pos in &positions {
                 let tops = &read.top[pos * 6..pos * 6 + 6];
                 let stops = |layer: usize| match rule {
-                    ExitRule::Confidence => f64::from(read.probs[pos * 6 + layer]) >= parameter,
+                    ExitRule::Confidence => layer >= from && f64::from(read.probs[pos * 6 + layer]) >= enough,
                     _ => {
-                        layer + 1 >= parameter as usize
-                            && (0..parameter as usize).all(|back| tops[layer - back] == tops[layer])
+                        layer + 1 >= enough as usize
+                            && (0..enough as usize).all(|back| tops[layer - back] == tops[layer])
                     }
                 };
                 let exit = (0..6).find(|&layer| layer == 5 || stops(layer)).unwrap();
@@ -72,12 +69,33 @@ fn outcomes_are_counted_right() {
                 agree += usize::from(tops[exit] == tops[5]);
                 exits.push(exit);
             }
-            assert!((outcome.saved - saved as f64 / 60.0).abs() < 1e-9);
-            assert!((outcome.agreement - agree as f64 / 60.0).abs() < 1e-9);
             // Every position with every exit.
             let hits = positions.iter().flat_map(|&pos| exits.iter().map(move |&exit| (pos, exit)));
             let hits = hits.filter(|&(pos, exit)| read.top[pos * 6 + exit] == read.top[pos * 6 + 5]).count();
-            assert!((outcome.random - hits as f64 / 3600.0).abs() < 1e-9);
+            [f64::from(saved as u32) / 60.0, f64::from(agree as u32) / 60.0, hits as f64 / 3600.0]
+        };
+        let curve = tradeoff(&read, &positions, rule);
+        assert!(curve.is_sorted_by(|(_, a), (_, b)| a.saved < b.saved && a.agreement > b.agreement) && curve.len() > 2);
+        for (parameter, found) in &curve {
+            let known = count(*parameter);
+            let same =
+                [found.saved, found.agreement, found.random].iter().zip(known).all(|(a, b)| (a - b).abs() < 1e-9);
+            assert!(same, "{found:?} {known:?}");
+        }
+        // No other parameter saves as much and agrees more.
+        for from in 0..5 {
+            for step in 1..40 {
+                let enough = if rule == ExitRule::Patience {
+                    f64::from(step)
+                } else {
+                    1.0 / (1.0 + f64::exp(-0.25 * f64::from(step - 20)))
+                };
+                let [saved, agreement, _] = count(Parameter { from, enough });
+                assert!(
+                    saved == 0.0
+                        || curve.iter().any(|(_, o)| o.saved >= saved - 1e-9 && o.agreement >= agreement - 1e-9)
+                );
+            }
         }
     }
 }
@@ -93,12 +111,13 @@ fn a_parameter_is_chosen_on_one_half_alone() {
     assert!(choose.len().abs_diff(test.len()) <= 8 && halves(120, 8, 4)[0] != choose);
     for rule in [ExitRule::Confidence, ExitRule::Patience] {
         let found = trial(&read, rule, 0.8, [&choose, &test]).unwrap();
-        let curve = tradeoff(&read, &choose, rule).points;
+        let curve = tradeoff(&read, &choose, rule);
         let good = curve.iter().filter(|(_, outcome)| outcome.agreement >= 0.8).map(|(_, outcome)| outcome.saved);
         assert!((found.chosen_on.saved - good.fold(0.0, f64::max)).abs() < 1e-12);
-        let known = tradeoff(&read, &test, rule).points;
-        let known = known.iter().find(|(parameter, _)| *parameter == found.parameter);
-        assert!(known.map_or(found.tested.saved == 0.0, |(_, outcome)| *outcome == found.tested));
+        assert!(found.tested.saved > 0.0 && found.tested != found.chosen_on);
+        // The same parameter on the other half: as if that were all there is.
+        let again = trial(&read, rule, found.tested.agreement.min(0.8), [&test, &choose]).unwrap();
+        assert!(again.chosen_on.saved >= found.tested.saved - 1e-12);
         // What cannot be had is not claimed.
         let never = trial(&read, rule, 1.1, [&choose, &test]).unwrap();
         assert_eq!((never.tested.saved, never.tested.agreement), (0.0, 1.0));

@@ -21,6 +21,7 @@ pub const VIEWS: &[AnyView] = &[
     AnyView::of::<crate::neurons::top_samples::TopSamples>("neurons", "top_samples"),
     AnyView::of::<crate::residual::norms::Norms>("residual", "norms"),
     AnyView::of::<crate::residual::similarity::Similarity>("residual", "similarity"),
+    AnyView::of::<crate::steer::early_exit::EarlyExit>("steer", "early_exit"),
     AnyView::of::<crate::steer::vector::Vector>("steer", "vector"),
     AnyView::of::<crate::weights::spectra::Spectra>("weights", "spectra"),
 ];

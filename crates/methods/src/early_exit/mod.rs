@@ -7,7 +7,7 @@ mod groups;
 mod rule;
 
 pub use groups::{DOMINANT, Groups};
-pub use rule::{ExitRule, Outcome, Tradeoff, Trial, halves, tradeoff, trial};
+pub use rule::{ExitRule, Outcome, Parameter, Trial, halves, tradeoff, trial};
 
 use engine::{Capture, Error, Logits, Result};
 

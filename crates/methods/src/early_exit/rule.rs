@@ -9,7 +9,7 @@ use super::Readout;
 /// When to stop after a block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ExitRule {
-    /// The likeliest token is at least so probable.
+    /// The likeliest token is at least so probable, from some block on: the first blocks may be sure of nonsense.
     #[default]
     Confidence,
     /// The likeliest token has been the same after so many blocks in a row.
@@ -30,18 +30,20 @@ pub struct Outcome {
     pub random: f64,
 }
 
-/// Outcomes of a rule at several parameters.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Tradeoff {
-    /// Each parameter and its outcome, by rising parameter.
-    pub points: Vec<(f64, Outcome)>,
+/// Where a rule's choice lies.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Parameter {
+    /// The first block after which it may stop.
+    pub from: usize,
+    /// The probability or the number of blocks that is enough; infinite for never, NaN of a rule without one.
+    pub enough: f64,
 }
 
 /// A rule whose parameter was chosen on some positions, on others.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Trial {
-    /// The parameter; infinite where none was good enough, so that nothing is left out. NaN of a rule without one.
-    pub parameter: f64,
+    /// What was chosen; never to stop, where nothing was good enough.
+    pub parameter: Parameter,
     /// On the positions that it was chosen on; what it would be there is all that a choice can see.
     pub chosen_on: Outcome,
     /// On the others.
@@ -66,16 +68,17 @@ pub fn halves(positions: usize, block: usize, seed: u64) -> [Vec<usize>; 2] {
 }
 
 /// The block at which each of some positions stops.
-fn exits(readout: &Readout, positions: &[usize], rule: ExitRule, parameter: f64) -> Vec<usize> {
+fn exits(readout: &Readout, positions: &[usize], rule: ExitRule, parameter: Parameter) -> Vec<usize> {
     let last = readout.layers - 1;
+    let Parameter { from, enough } = parameter;
     let exit = |&pos: &usize| match rule {
         ExitRule::Confidence => {
-            (0..last).find(|&layer| f64::from(readout.probs[pos * readout.layers + layer]) >= parameter).unwrap_or(last)
+            (from..last).find(|&layer| f64::from(readout.probs[pos * readout.layers + layer]) >= enough).unwrap_or(last)
         }
         ExitRule::Patience => {
             let tops = readout.tops(pos);
             let run = |layer: usize| tops[..=layer].iter().rev().take_while(|&&id| id == tops[layer]).count();
-            (0..last).find(|&layer| run(layer) as f64 >= parameter).unwrap_or(last)
+            (from..last).find(|&layer| run(layer) as f64 >= enough).unwrap_or(last)
         }
         ExitRule::Groups => last,
     };
@@ -100,20 +103,36 @@ fn outcome(readout: &Readout, positions: &[usize], exits: &[usize]) -> Outcome {
     }
 }
 
-/// The parameters at which a rule is tried: places of the probability, or numbers of blocks.
-fn parameters(readout: &Readout, rule: ExitRule) -> Vec<f64> {
+/// The parameters at which a rule is tried.
+fn parameters(readout: &Readout, rule: ExitRule) -> Vec<Parameter> {
+    let blocks = 0..readout.layers - 1;
     match rule {
-        // Evenly in ln of the odds, from 0.0025 to 0.9975.
-        ExitRule::Confidence => (-24..=24).map(|step| 1.0 / (1.0 + (-0.25 * f64::from(step)).exp())).collect(),
-        ExitRule::Patience => (1..readout.layers).map(|blocks| blocks as f64).collect(),
+        // Probabilities evenly in ln of the odds, from 0.0025 to 0.9975.
+        ExitRule::Confidence => blocks
+            .flat_map(|from| {
+                let odds = (-24..=24).map(|step| (-0.25 * f64::from(step)).exp());
+                odds.map(move |odds| Parameter { from, enough: 1.0 / (1.0 + odds) })
+            })
+            .collect(),
+        ExitRule::Patience => blocks.map(|blocks| Parameter { from: 0, enough: (blocks + 1) as f64 }).collect(),
         ExitRule::Groups => vec![],
     }
 }
 
-/// What a rule saves and costs at each parameter, on some positions. Nothing of [`ExitRule::Groups`].
-pub fn tradeoff(readout: &Readout, positions: &[usize], rule: ExitRule) -> Tradeoff {
+/// What a rule saves and costs on some positions, at the parameters that are worth choosing: none of the others saves more
+/// without agreeing less. By rising saving. Nothing of [`ExitRule::Groups`].
+pub fn tradeoff(readout: &Readout, positions: &[usize], rule: ExitRule) -> Vec<(Parameter, Outcome)> {
     let at = |parameter| (parameter, outcome(readout, positions, &exits(readout, positions, rule, parameter)));
-    Tradeoff { points: parameters(readout, rule).into_iter().map(at).collect() }
+    let mut all: Vec<(Parameter, Outcome)> = parameters(readout, rule).into_iter().map(at).collect();
+    all.sort_by(|(_, a), (_, b)| b.saved.total_cmp(&a.saved).then(b.agreement.total_cmp(&a.agreement)));
+    let mut best = f64::NEG_INFINITY;
+    all.retain(|(_, outcome)| {
+        let better = outcome.agreement > best;
+        best = best.max(outcome.agreement);
+        better
+    });
+    all.reverse();
+    all
 }
 
 /// Chooses the parameter that saves most on one part of the positions at no less than some agreement, and measures it on
@@ -129,12 +148,12 @@ pub fn trial(readout: &Readout, rule: ExitRule, agreement: f64, [choose, test]: 
         let settled = readout.settled();
         let learnt =
             |positions: &[usize]| outcome(readout, positions, &by_groups(readout, &settled, choose, positions));
-        return Ok(Trial { parameter: f64::NAN, chosen_on: learnt(choose), tested: learnt(test) });
+        let parameter = Parameter { from: 0, enough: f64::NAN };
+        return Ok(Trial { parameter, chosen_on: learnt(choose), tested: learnt(test) });
     }
-    let points = tradeoff(readout, choose, rule).points;
-    let good = points.iter().filter(|(_, outcome)| outcome.agreement >= agreement);
-    let best = good.max_by(|(_, a), (_, b)| a.saved.total_cmp(&b.saved));
-    let parameter = best.map_or(f64::INFINITY, |(parameter, _)| *parameter);
+    let points = tradeoff(readout, choose, rule);
+    let best = points.iter().rfind(|(_, outcome)| outcome.agreement >= agreement);
+    let parameter = best.map_or(Parameter { from: 0, enough: f64::INFINITY }, |(parameter, _)| *parameter);
     let at = |positions: &[usize]| outcome(readout, positions, &exits(readout, positions, rule, parameter));
     Ok(Trial { parameter, chosen_on: at(choose), tested: at(test) })
 }

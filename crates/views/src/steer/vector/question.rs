@@ -4,8 +4,7 @@ use engine::{Capture, Error, Logits, Run};
 use methods::Steering;
 
 use super::{Kind, Vector};
-use crate::passage::PASSAGE;
-use crate::{CorpusRef, Cx, PromptRef, Result};
+use crate::{CorpusRef, Cx, PromptRef, Result, passage};
 
 /// Eight pairs of sentences that differ in one word of delight or misery.
 const DELIGHT: [&str; 8] = [
@@ -29,8 +28,6 @@ const MISERY: [&str; 8] = [
     "The people here are very cruel",
 ];
 
-/// Positions of one window of the text whose perplexity is measured.
-const WINDOW: usize = 256;
 /// Characters of the longest edit that names its prompts.
 const SHORT: usize = 800;
 /// What stands for a file that the user is to write.
@@ -108,19 +105,10 @@ impl Vector {
 
     /// Texts whose perplexity is measured, and what they are.
     pub(super) fn texts(&self, cx: &Cx<'_>, prompts: &[Vec<u32>]) -> Result<(Vec<Vec<u32>>, String)> {
-        let (text, name) = match (&self.text, cx.tokenizer()?) {
-            (Some(text), _) => (cx.text(text, self.text_tokens)?, text.0.clone()),
-            (None, Some(_)) => (PASSAGE.to_owned(), "the program's own prose".to_owned()),
-            (None, None) => {
-                let long: Vec<Vec<u32>> = prompts.iter().filter(|ids| ids.len() > 1).cloned().collect();
-                return Ok((long, "the prompts themselves".into()));
-            }
-        };
-        let mut ids = cx.prompt(&PromptRef::Text(text))?.ids;
-        ids.truncate(self.text_tokens);
-        let window = cx.model()?.spec().sizes.n_ctx.unwrap_or(WINDOW).min(WINDOW);
-        let name = format!("the first {} tokens of {name}", ids.len());
-        Ok((ids.chunks(window).filter(|ids| ids.len() > 1).map(<[u32]>::to_vec).collect(), name))
+        Ok(passage::windows(cx, self.text.as_ref(), self.text_tokens)?.unwrap_or_else(|| {
+            let long = prompts.iter().filter(|ids| ids.len() > 1).cloned().collect();
+            (long, "the prompts themselves".into())
+        }))
     }
 }
 
