@@ -9,6 +9,7 @@ mod activations;
 mod circuits;
 mod composition;
 mod contrast;
+mod das;
 mod detect;
 mod direct;
 mod discovery;
@@ -37,6 +38,7 @@ pub use activations::{Activations, Sample, Strongest, TokenMean, activations, st
 pub use circuits::{CircuitOptions, HeadCircuits, head_circuits};
 pub use composition::{Baseline, Compositions};
 pub use contrast::{Ask, Contrast, Metric};
+pub use das::{Alignment, AlignmentSearch, Exchange, Interchange, InterchangeAccuracy, Sides, Subspace, align};
 pub use detect::{Kind, Match, Measure};
 pub use direct::{DirectLogit, NeuronShare, direct_logit};
 pub use discovery::{Edge, Edges, Receiver, Sender};

@@ -10,6 +10,7 @@ pub const VIEWS: &[AnyView] = &[
     AnyView::of::<crate::attribution::direct_logit::DirectLogit>("attribution", "direct_logit"),
     AnyView::of::<crate::attribution::head_sources::HeadSources>("attribution", "head_sources"),
     AnyView::of::<crate::attribution::saliency::Saliency>("attribution", "saliency"),
+    AnyView::of::<crate::causal::das::Das>("causal", "das"),
     AnyView::of::<crate::causal::tracing::Tracing>("causal", "tracing"),
     AnyView::of::<crate::compare::two::Two>("compare", "two"),
     AnyView::of::<crate::generate::sample::Sample>("generate", "sample"),

@@ -153,6 +153,7 @@ fn outputs_and_parameters_survive_json() {
     check::<views::attribution::saliency::Saliency>(&opened);
     check::<views::heads::detect::Detect>(&opened);
     check::<views::causal::tracing::Tracing>(&opened);
+    check::<views::causal::das::Das>(&opened);
     check::<views::steer::vector::Vector>(&opened);
     check::<views::steer::early_exit::EarlyExit>(&opened);
 }

@@ -107,10 +107,10 @@ fn outcome(readout: &Readout, positions: &[usize], exits: &[usize]) -> Outcome {
 fn parameters(readout: &Readout, rule: ExitRule) -> Vec<Parameter> {
     let blocks = 0..readout.layers - 1;
     match rule {
-        // Probabilities evenly in ln of the odds, from 0.0025 to 0.9975.
+        // Probabilities evenly in ln of the odds, from 0.12 to 0.999994.
         ExitRule::Confidence => blocks
             .flat_map(|from| {
-                let odds = (-24..=24).map(|step| (-0.25 * f64::from(step)).exp());
+                let odds = (-8..=48).map(|step| (-0.25 * f64::from(step)).exp());
                 odds.map(move |odds| Parameter { from, enough: 1.0 / (1.0 + odds) })
             })
             .collect(),

@@ -1,3 +1,4 @@
 //! Cause: what a prediction depends on, by changing it.
 
+pub mod das;
 pub mod tracing;
