@@ -115,8 +115,12 @@ pub fn random_repeat(subject: Subject<'_>, period: usize, seed: u64) -> Result<(
     // The high half of a product with a 64-bit number: even, up to one part in 2^64 / vocabulary.
     let mut draw = || ((u128::from(random.next_u64()) * u128::from(vocabulary)) >> 64) as u32;
     let once: Vec<u32> = (0..period).map(|_| draw()).collect();
-    let edits = subject.edits.iter().filter(|edit| holds_everywhere(edit, spec)).cloned().collect();
-    Ok(([once.clone(), once].concat(), edits))
+    Ok(([once.clone(), once].concat(), hold_everywhere(subject.edits, spec)))
+}
+
+/// Those of some edits that do not depend on the positions of a prompt, and so hold in any other.
+pub fn hold_everywhere(edits: &[Edit], spec: &Spec) -> Vec<Edit> {
+    edits.iter().filter(|edit| holds_everywhere(edit, spec)).cloned().collect()
 }
 
 /// Whether an edit does not depend on the positions of a prompt.

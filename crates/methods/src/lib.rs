@@ -10,9 +10,11 @@ mod attribution;
 mod circuits;
 mod composition;
 mod contrast;
+mod das;
 mod detect;
 mod direct;
 mod discovery;
+mod early_exit;
 mod heads;
 mod integrate;
 mod knockout;
@@ -41,6 +43,7 @@ pub use attribution::{Agreement, Attributed, AttributionOptions, attribution_pat
 pub use circuits::{CircuitOptions, HeadCircuits, head_circuits};
 pub use composition::{Baseline, Compositions};
 pub use contrast::{Ask, Contrast, Metric};
+pub use das::{Alignment, AlignmentSearch, Exchange, Interchange, InterchangeAccuracy, Sides, Subspace, align};
 pub use detect::{Kind, Match, Measure};
 pub use direct::{DirectLogit, NeuronShare, direct_logit};
 pub use discovery::{
@@ -48,7 +51,10 @@ pub use discovery::{
     Sender, Sized, acdc, auroc, candidates, completeness, eap, eap_ig, faithfulness, jaccard, mask_gradient,
     minimality, overlap, probing, rank_correlation, score, score_behaviour, size_curve, strongest_edges,
 };
-pub use heads::{Patterns, duplicate_token, first_token, induction, patterns, previous_token, random_repeat};
+pub use early_exit::{DOMINANT, ExitRule, Groups, Outcome, Parameter, Readout, Trial, halves, tradeoff, trial};
+pub use heads::{
+    Patterns, duplicate_token, first_token, hold_everywhere, induction, patterns, previous_token, random_repeat,
+};
 pub use knockout::{Instead, KnockoutOptions, Knockouts, Units, ablation};
 pub use lens::{LogitLens, logit_lens};
 pub use next::{NextTokens, next_tokens};

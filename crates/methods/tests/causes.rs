@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use engine::{Batch, Capture, Closure, Edit, Logits, Model, Run, Tensor};
-use kernels::{Backend, Cpu, Naive};
+use kernels::{Cpu, Naive};
 use methods::{
     Ablation, Ask, AttributionOptions, Behaviour, Contrast, Direction, Edge, Instead, KnockoutOptions, Metric,
     PatchOptions, Receiver, Sender, Site, Subject, Units, ablation, attribution_patching, path_patching,

@@ -14,6 +14,9 @@ use methods::{
 };
 use support::Golden;
 
+/// What becomes of a number at a place of its row.
+type Change<'a> = Box<dyn Fn(usize, f64) -> f64 + 'a>;
+
 /// Logits `[pos, d_vocab]`, with whatever a closure makes of a point's numbers.
 fn logits(
     model: &dyn Model,
@@ -66,7 +69,7 @@ fn steering_is_what_the_same_by_hand_does() {
         3 => -1.5,
         _ => x,
     };
-    let by_hand: [(Steering, &str, Box<dyn Fn(usize, f64) -> f64>); 2] = [
+    let by_hand: [(Steering, &str, Change<'_>); 2] = [
         (
             Steering::Add { layer: 0, direction: direction.clone() },
             "blocks.0.resid_post",

@@ -199,6 +199,12 @@ impl<'a> Cx<'a> {
         Ok(texts.iter().flat_map(|text| text.text.lines()).map(str::to_owned).collect())
     }
 
+    /// Tokens of the model's vocabulary.
+    pub(crate) fn vocabulary(&self) -> Result<usize> {
+        let none = || engine::Error::Input("the model has no vocabulary, so it predicts no tokens".into());
+        Ok(self.model()?.spec().sizes.d_vocab.ok_or_else(none)?)
+    }
+
     /// The text of each token; its id in brackets where the model has no tokenizer.
     pub fn words(&self, ids: &[u32]) -> Result<Vec<String>> {
         let tokenizer = self.tokenizer()?;

@@ -13,6 +13,7 @@ pub const VIEWS: &[AnyView] = &[
     AnyView::of::<crate::causal::ablation::Ablation>("causal", "ablation"),
     AnyView::of::<crate::causal::activation_patching::ActivationPatching>("causal", "activation_patching"),
     AnyView::of::<crate::causal::attribution_patching::AttributionPatching>("causal", "attribution_patching"),
+    AnyView::of::<crate::causal::das::Das>("causal", "das"),
     AnyView::of::<crate::causal::path_patching::PathPatching>("causal", "path_patching"),
     AnyView::of::<crate::causal::tracing::Tracing>("causal", "tracing"),
     AnyView::of::<crate::circuits::discover::Discover>("circuits", "discover"),
@@ -26,5 +27,7 @@ pub const VIEWS: &[AnyView] = &[
     AnyView::of::<crate::neurons::top_samples::TopSamples>("neurons", "top_samples"),
     AnyView::of::<crate::residual::norms::Norms>("residual", "norms"),
     AnyView::of::<crate::residual::similarity::Similarity>("residual", "similarity"),
+    AnyView::of::<crate::steer::early_exit::EarlyExit>("steer", "early_exit"),
+    AnyView::of::<crate::steer::vector::Vector>("steer", "vector"),
     AnyView::of::<crate::weights::spectra::Spectra>("weights", "spectra"),
 ];

@@ -157,6 +157,9 @@ fn outputs_and_parameters_survive_json() {
     check::<views::heads::detect::Detect>(&opened);
     check::<views::circuits::discover::Discover>(&opened);
     check::<views::causal::tracing::Tracing>(&opened);
+    check::<views::causal::das::Das>(&opened);
+    check::<views::steer::vector::Vector>(&opened);
+    check::<views::steer::early_exit::EarlyExit>(&opened);
 }
 
 /// Asks for an end at the n-th tick.

@@ -8,6 +8,7 @@ mod sweep;
 pub use direction::{Contrasted, contrasted};
 pub use ground::{Ground, Lexicon, Measured, measure};
 pub use speakers::speakers;
+pub(crate) use sweep::normal;
 pub use sweep::{Sweep, Swept, random_neurons, sweep};
 
 use engine::{Edit, Error, Index, Model, Op, Result, Value, Where};

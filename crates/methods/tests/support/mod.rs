@@ -68,3 +68,42 @@ fn floats(bytes: &[u8]) -> BTreeMap<String, (Vec<usize>, Vec<f32>)> {
     let values = |data: &[u8]| data.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect();
     tensors.map(|(name, tensor)| (name, (tensor.shape().to_vec(), values(tensor.data())))).collect()
 }
+
+/// Tokens of [`random_plain`].
+pub const PLAIN_VOCABULARY: usize = 50;
+
+/// A random network of so many blocks with norms, each of 4 heads and 24 neurons, that adds a little to its stream.
+pub fn random_plain(backend: Arc<dyn Backend>, layers: usize) -> Box<dyn Model> {
+    let (d, mlp) = (16, 24);
+    let config = serde_json::json!({
+        "architectures": ["PlainTransformerForCausalLM"], "n_layers": layers, "d_model": d, "n_heads": 4, "d_head": 4,
+        "d_vocab": PLAIN_VOCABULARY, "n_ctx": 64, "d_mlp": mlp, "norm": "rms", "positions": "rotary",
+    });
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    let mut number = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 40) as f32 / (1_u64 << 23) as f32 - 1.0
+    };
+    let mut tensors = BTreeMap::new();
+    let mut put = |name: String, shape: &[usize], around: f32, scale: f32| {
+        let bytes: Vec<u8> =
+            (0..shape.iter().product()).flat_map(|_| (around + scale * number()).to_le_bytes()).collect();
+        tensors.insert(name, Stored { dtype: DType::F32, shape: shape.to_vec(), bytes: bytes.into() });
+    };
+    put("embed.weight".into(), &[PLAIN_VOCABULARY, d], 0.0, 1.0);
+    put("unembed.weight".into(), &[PLAIN_VOCABULARY, d], 0.0, 1.0);
+    put("ln_final.weight".into(), &[d], 1.0, 0.2);
+    for layer in 0..layers {
+        let name = |part: &str| format!("blocks.{layer}.{part}.weight");
+        put(name("ln1"), &[d], 1.0, 0.2);
+        put(name("ln2"), &[d], 1.0, 0.2);
+        for part in ["attn.q", "attn.k", "attn.v", "attn.o"] {
+            put(name(part), &[d, d], 0.0, 0.4);
+        }
+        put(name("mlp.up"), &[mlp, d], 0.0, 0.5);
+        put(name("mlp.down"), &[d, mlp], 0.0, 0.4);
+    }
+    arch::build(&Config::HuggingFace(config), Weights::new(tensors), backend, u64::MAX).unwrap()
+}

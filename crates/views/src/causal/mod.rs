@@ -3,5 +3,6 @@
 pub mod ablation;
 pub mod activation_patching;
 pub mod attribution_patching;
+pub mod das;
 pub mod path_patching;
 pub mod tracing;
