@@ -52,6 +52,17 @@ impl Parameters {
         parameters
     }
 
+    /// Of tensors that are given: names, shapes and elements.
+    pub(crate) fn given(tensors: Vec<(String, Vec<usize>, Vec<f32>)>) -> Self {
+        let mut parameters = Self { tensors: Vec::new(), values: Vec::new() };
+        for (name, shape, values) in tensors {
+            let from = parameters.values.len();
+            parameters.values.extend(values);
+            parameters.tensors.push(Tensor { name, shape, range: from..parameters.values.len() });
+        }
+        parameters
+    }
+
     /// Each tensor.
     pub fn tensors(&self) -> &[Tensor] {
         &self.tensors

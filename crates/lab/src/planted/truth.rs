@@ -1,0 +1,76 @@
+//! What a compiled network's circuit is: worked out from who reads which directions, without running anything.
+
+use std::collections::BTreeSet;
+
+use methods::{Edge, Receiver, Sender};
+
+use super::program::{Op, Part, Sop};
+use super::wiring::{Place, Wiring};
+
+/// The edges of a network that its answers go through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Truth {
+    /// Those along which something goes that depends on the letters: the circuit, in order.
+    pub edges: Vec<Edge>,
+    /// Those along which only goes what is the same for all inputs of a length, such as positions, in order. They matter
+    /// to an answer, and exchanging what goes along them for what another input has there changes nothing.
+    pub constant: Vec<Edge>,
+}
+
+impl Truth {
+    pub(crate) fn of(wiring: &Wiring) -> Self {
+        let varies = varying(wiring);
+        let (mut edges, mut constant) = (BTreeSet::new(), BTreeSet::new());
+        let mut goes = |from: Sop, to: Receiver| {
+            let Some(sender) = sender(wiring.places[from.0]) else { return };
+            let set = if varies[from.0] { &mut edges } else { &mut constant };
+            set.insert(Edge { from: sender, to });
+        };
+        for sop in wiring.program.sops().filter(|sop| wiring.live[sop.0]) {
+            for (part, read) in wiring.program.op(sop).reads() {
+                if let Some(receiver) = receiver(wiring.places[sop.0], part) {
+                    goes(read, receiver);
+                }
+            }
+        }
+        goes(wiring.program.output(), Receiver::Logits);
+        for sop in wiring.program.sops().filter(|sop| wiring.live[sop.0]) {
+            // Every head knows the first position by the token there.
+            if let Place::Head { layer, head } = wiring.places[sop.0] {
+                let knows = |to| Edge { from: Sender::Input, to };
+                constant.extend([knows(Receiver::K { layer, head }), knows(Receiver::V { layer, head })]);
+            }
+        }
+        let constant = constant.difference(&edges).copied().collect();
+        Self { edges: edges.into_iter().collect(), constant }
+    }
+}
+
+/// Which s-ops depend on the letters.
+fn varying(wiring: &Wiring) -> Vec<bool> {
+    let mut varies: Vec<bool> = Vec::new();
+    for sop in wiring.program.sops() {
+        let op = wiring.program.op(sop);
+        varies.push(matches!(op, Op::Tokens) || op.reads().iter().any(|(_, read)| varies[read.0]));
+    }
+    varies
+}
+
+fn sender(place: Place) -> Option<Sender> {
+    match place {
+        Place::Input => Some(Sender::Input),
+        Place::Nowhere => None,
+        Place::Head { layer, head } => Some(Sender::Head { layer, head }),
+        Place::Mlp { layer } => Some(Sender::Mlp { layer }),
+    }
+}
+
+fn receiver(place: Place, part: Part) -> Option<Receiver> {
+    match (place, part) {
+        (Place::Head { layer, head }, Part::Query) => Some(Receiver::Q { layer, head }),
+        (Place::Head { layer, head }, Part::Key) => Some(Receiver::K { layer, head }),
+        (Place::Head { layer, head }, Part::Value) => Some(Receiver::V { layer, head }),
+        (Place::Mlp { layer }, Part::Here) => Some(Receiver::Mlp { layer }),
+        _ => None,
+    }
+}
