@@ -5,7 +5,9 @@
 
 mod assemble;
 mod compile;
+mod files;
 mod interpret;
+mod measure;
 mod program;
 mod rotation;
 mod tasks;
@@ -26,6 +28,7 @@ use compile::{Finish, compile};
 use wiring::Wiring;
 
 pub use interpret::{Trace, Value};
+pub use measure::Measured;
 pub use program::{Kind, Op, Program, Selector, Sop};
 pub use tasks::{Inputs, Sizes, TASKS, Task};
 pub use truth::Truth;

@@ -53,6 +53,9 @@ impl Vocabulary {
     pub fn files(&self) -> Files {
         let vocab: serde_json::Map<_, _> =
             self.0.iter().enumerate().map(|(id, token)| (token.clone(), json!(id))).collect();
+        // Characters of one byte that is printed are written as they are.
+        let bytes =
+            json!({ "type": "ByteLevel", "add_prefix_space": false, "trim_offsets": false, "use_regex": false });
         let tokenizer = json!({
             "version": "1.0",
             "added_tokens": [{
@@ -60,14 +63,14 @@ impl Vocabulary {
                 "special": true,
             }],
             "normalizer": null,
-            "pre_tokenizer": { "type": "WhitespaceSplit" },
+            "pre_tokenizer": { "type": "Sequence", "pretokenizers": [{ "type": "WhitespaceSplit" }, bytes] },
             "post_processor": {
                 "type": "TemplateProcessing",
                 "single": [{ "SpecialToken": { "id": BEGIN, "type_id": 0 } }, { "Sequence": { "id": "A", "type_id": 0 } }],
                 "pair": [{ "Sequence": { "id": "A", "type_id": 0 } }, { "Sequence": { "id": "B", "type_id": 1 } }],
                 "special_tokens": { BEGIN: { "id": BEGIN, "ids": [0], "tokens": [BEGIN] } },
             },
-            "decoder": { "type": "Fuse" },
+            "decoder": bytes,
             "model": {
                 "type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null,
                 "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false, "ignore_merges": false,
@@ -92,13 +95,13 @@ mod tests {
 
     #[test]
     fn prompts_are_characters_after_a_beginning() {
-        let (vocabulary, answers) = Vocabulary::new(&['a', 'b'], &['b', 'Y', 'N']);
-        assert_eq!((vocabulary.len(), answers), (5, vec![2, 3, 4]));
+        let (vocabulary, answers) = Vocabulary::new(&['a', 'b'], &['b', 'Y', '>', '.', '-', '(', '[']);
+        assert_eq!((vocabulary.len(), answers), (9, vec![2, 3, 4, 5, 6, 7, 8]));
         let tokenizer = vocabulary.files().tokenizer().unwrap();
         for text in ["abba", "a b  b a"] {
             assert_eq!(tokenizer.encode(text, Special::Default).unwrap(), [0, 1, 2, 2, 1]);
         }
         assert_eq!(vocabulary.spell(&[0, 1, 2, 3]), "abY");
-        assert_eq!(tokenizer.decode(&[1, 2, 3]), "abY");
+        assert_eq!(tokenizer.decode(&[1, 2, 3, 4, 5, 6, 7, 8]), "abY>.-([");
     }
 }
