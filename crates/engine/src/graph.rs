@@ -85,7 +85,7 @@ impl<'a> Graph<'a> {
         self.tape.is_some()
     }
 
-    fn parameter(&mut self, id: usize) -> Option<NodeId> {
+    pub(crate) fn parameter(&mut self, id: usize) -> Option<NodeId> {
         let (tape, seen) = (self.tape.as_mut()?, self.parameters.as_mut()?);
         Some(*seen.entry(id).or_insert_with(|| {
             let leaf = tape.leaf();
@@ -121,6 +121,11 @@ impl<'a> Graph<'a> {
         })
     }
 
+    /// Some columns of [`linear`](Self::linear), bit for bit; only without a tape.
+    pub(crate) fn linear_columns(&self, x: &Tensor, w: &Weight, b: Option<&Vector>, columns: &[u32]) -> Tensor {
+        Tensor::constant(self.backend.linear_columns(&x.data, &w.matrix, b.map(|b| &*b.data), columns))
+    }
+
     /// Each head's own contribution: z `[rows, heads, d_head]` → `[rows, heads, d_model]`.
     pub fn linear_heads(&mut self, z: &Tensor, w: &Weight, heads: usize) -> Tensor {
         let y = self.backend.linear_heads(&z.data, &w.matrix, heads);
@@ -134,17 +139,37 @@ impl<'a> Graph<'a> {
         })
     }
 
-    /// Sum over groups (the heads' contributions, say) of x `[rows, groups, width]`, and bias → `[rows, width]`. `known`,
-    /// if given, is that sum computed another way, whose bits are to be kept.
-    pub fn sum_groups(
+    /// Sum over groups of x `[rows, groups, width]`, and bias → `[rows, width]`.
+    pub fn sum_groups(&mut self, x: &Tensor, groups: usize, width: usize, b: Option<&Vector>) -> Tensor {
+        let y = self.backend.sum_groups(&x.data, groups, width, b.map(|b| &*b.data));
+        self.summed(x, y, groups, width, b)
+    }
+
+    /// The same of heads' contributions, whose sum is `known` from a plain product. It has that one's bits in the rows
+    /// whose number `unchanged` tells, or in all.
+    pub(crate) fn sum_heads(
         &mut self,
         x: &Tensor,
         groups: usize,
         width: usize,
         b: Option<&Vector>,
-        known: Option<Buffer>,
+        known: Buffer,
+        unchanged: Option<&[usize]>,
     ) -> Tensor {
-        let y = known.unwrap_or_else(|| self.backend.sum_groups(&x.data, groups, width, b.map(|b| &*b.data)));
+        let y = match unchanged {
+            None => known,
+            Some(rows) => {
+                let spans: Vec<Span> = rows.iter().map(|row| Span { start: row * width, len: width }).collect();
+                let parts: Vec<(&Buffer, Span)> = spans.iter().map(|span| (&known, *span)).collect();
+                let kept = self.backend.concat(&parts);
+                let sums = self.backend.sum_groups(&x.data, groups, width, b.map(|b| &*b.data));
+                self.backend.edit(sums, &spans, SpanOp::Set(&kept))
+            }
+        };
+        self.summed(x, y, groups, width, b)
+    }
+
+    fn summed(&mut self, x: &Tensor, y: Buffer, groups: usize, width: usize, b: Option<&Vector>) -> Tensor {
         let parents = vec![x.node, b.and_then(|b| self.parameter(b.id))];
         let need = needs(&parents);
         self.output(y, parents, move |be, dy| {
@@ -261,7 +286,7 @@ impl<'a> Graph<'a> {
     /// Scores of q against keys (see `Keys`): per prompt `[heads, dst, src]`.
     pub fn attn_scores(&mut self, q: &Tensor, keys: &Keys<'_>, shape: &AttnShape) -> Tensor {
         let y = Arc::new(self.backend.attn_scores(&q.data, &keys.segments(), shape));
-        let Some(own) = keys.own() else { return Tensor { data: y, node: None } };
+        let Some(own) = keys.to_own() else { return Tensor { data: y, node: None } };
         let (q_data, scores, shape) = (q.data.clone(), y.clone(), *shape);
         self.output(y, vec![q.node, own.k.node], move |be, dy| {
             let (dq, dk) = be.attn_scores_back(dy, &scores, &q_data, &own.segments(), &shape, own.rows());
@@ -272,7 +297,7 @@ impl<'a> Graph<'a> {
     /// Softmax over sources.
     pub fn attn_softmax(&mut self, scores: &Tensor, keys: &Keys<'_>, shape: &AttnShape) -> Tensor {
         let y = Arc::new(self.backend.attn_softmax(&scores.data, &keys.segments(), shape));
-        let Some(own) = keys.own() else { return Tensor { data: y, node: None } };
+        let Some(own) = keys.to_own() else { return Tensor { data: y, node: None } };
         let (pattern, shape) = (y.clone(), *shape);
         self.output(y, vec![scores.node], move |be, dy| {
             vec![Some(be.attn_softmax_dx(dy, &pattern, &own.segments(), &shape))]
@@ -282,7 +307,7 @@ impl<'a> Graph<'a> {
     /// pattern · v → z `[rows, heads, d_head]`.
     pub fn attn_mix(&mut self, pattern: &Tensor, keys: &Keys<'_>, shape: &AttnShape) -> Tensor {
         let y = Arc::new(self.backend.attn_mix(&pattern.data, &keys.segments(), shape, keys.batch.rows()));
-        let Some(own) = keys.own() else { return Tensor { data: y, node: None } };
+        let Some(own) = keys.to_own() else { return Tensor { data: y, node: None } };
         let (pattern_data, shape) = (pattern.data.clone(), *shape);
         self.output(y, vec![pattern.node, own.v.node], move |be, dy| {
             let (dpattern, dv) = be.attn_mix_back(dy, &pattern_data, &own.segments(), &shape, own.rows());
@@ -295,8 +320,8 @@ impl<'a> Graph<'a> {
         Tensor::constant(self.backend.attention(&q.data, &keys.segments(), shape, keys.batch.rows()))
     }
 
-    /// x with an operation on some spans. `values` lie span after span.
-    pub(crate) fn edit(&mut self, x: &Tensor, spans: &[Span], op: &Change) -> Tensor {
+    /// x with an operation on some spans.
+    pub(crate) fn edit(&mut self, x: Tensor, spans: &[Span], op: &Change) -> Tensor {
         let values = match op {
             Change::Scale(_) => None,
             Change::Add(values) | Change::Set(values) => Some(self.backend.upload(values)),
@@ -307,7 +332,7 @@ impl<'a> Graph<'a> {
             (Change::Set(_), Some(values)) => (SpanOp::Set(values), 0.0),
             _ => unreachable!("values were uploaded for every operation that has them"),
         };
-        let y = self.backend.edit((*x.data).clone(), spans, forward);
+        let y = self.backend.edit(Arc::unwrap_or_clone(x.data), spans, forward);
         let spans = spans.to_vec();
         self.output(y, vec![x.node], move |be, dy| vec![Some(be.edit(dy.clone(), &spans, SpanOp::Scale(back_scale)))])
     }

@@ -1,13 +1,14 @@
 //! Running a model: what to feed, edit, see and keep, and what that will cost.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use kernels::{Buffer, Span};
+use kernels::Buffer;
 
 use crate::cache::Cache;
-use crate::change::{Lengths, plan};
-use crate::graph::{Change, Graph};
+use crate::change::Lengths;
+use crate::graph::Graph;
+use crate::in_force::{InForce, Whom};
 use crate::pass::Pass;
 use crate::tape::{NodeId, Tape};
 use crate::{Batch, Edit, Error, Kept, Logits, Model, Nothing, Point, PointId, Result, Tap, Tensor};
@@ -141,20 +142,20 @@ impl<'a> Run<'a> {
             return Ok(output);
         }
         let (model, mut pass) = self.prepare(tap)?;
+        let batch = pass.batch.clone();
         let logits = match model.forward(&mut pass) {
             Ok(logits) => logits,
             Err(Error::Halt) => return Ok(Output { logits: None }),
             Err(error) => return Err(error),
         };
         if let Some(cache) = &mut pass.cache {
-            cache.advance(&pass.batch);
+            cache.advance(&batch);
         }
-        let width =
-            logits.data.len() / if pass.logits == Logits::All { pass.batch.rows() } else { pass.batch.prompts() };
+        let width = logits.data.len() / if pass.logits == Logits::All { batch.rows() } else { batch.prompts() };
         let logits = match asked {
             Logits::None => None,
             Logits::Last if pass.logits == Logits::All => {
-                Some(pass.graph.select_rows(&logits, width, &pass.batch.last_rows()).data)
+                Some(pass.graph.select_rows(&logits, width, &batch.last_rows()).data)
             }
             _ => Some(logits.data),
         };
@@ -173,6 +174,7 @@ impl<'a> Run<'a> {
         }
         let mut nothing = Nothing;
         let (model, mut pass) = self.prepare(&mut nothing)?;
+        pass.narrows = false;
         pass.graph.tape = Some(Tape::default());
         pass.graph.parameters = parameters.then(Default::default);
         pass.differentiated = points.to_vec();
@@ -206,14 +208,12 @@ impl<'a> Run<'a> {
         }
         let horizon = self.prompt_lengths.is_some().then(|| spec.sizes.n_ctx.unwrap_or(usize::MAX));
         let lengths = Lengths { prompts: self.prompt_lengths.unwrap_or_else(|| self.batch.lengths()), horizon };
-        let mut edits: HashMap<PointId, Vec<(Vec<Span>, Change)>> = HashMap::new();
+        let mut edits = InForce::new(lengths);
         for edit in self.edits {
-            for id in edit.point.resolve(spec)? {
-                let planned = plan(edit, &spec.points[id.index()], &self.batch, &lengths)?;
-                edits.entry(id).or_default().push(planned);
-            }
+            edits.add(edit, spec, |_| Whom::Named)?;
         }
-        let wanted = |id: PointId| tap.wants(id) || edits.contains_key(&id);
+        edits.plan(spec, &self.batch)?;
+        let wanted = |id: PointId| tap.wants(id) || edits.touch(id);
         let ids = || (0..spec.points.len()).rev().map(|i| PointId(i as u32));
         // Points behind the last block see every row, if anybody looks at them; else only the rows asked for.
         let behind = ids().take_while(|&id| spec.points[id.index()].layer.is_none());
@@ -227,6 +227,9 @@ impl<'a> Run<'a> {
             Logits::None | Logits::Last => (Logits::Last, None),
             Logits::All => (Logits::All, None),
         };
+        // Behind the last keys and values no row but those asked for has an effect, unless it is looked at.
+        let last = spec.sizes.n_layers.checked_sub(1);
+        let narrows = logits == Logits::Last && !ids().any(|id| spec.points[id.index()].layer == last && tap.wants(id));
         let pass = Pass {
             graph: Graph::new(&**self.model.backend()),
             batch: self.batch,
@@ -235,8 +238,12 @@ impl<'a> Run<'a> {
             edits,
             cache: self.cache,
             logits,
+            narrows,
+            narrowed: false,
             halt_after,
             start: self.start,
+            joining: None,
+            angles: None,
             differentiated: Vec::new(),
             met: Vec::new(),
         };

@@ -35,7 +35,11 @@ pub use composition::{Baseline, Compositions};
 pub use contrast::{Ask, Contrast, Metric};
 pub use detect::{Kind, Match, Measure};
 pub use direct::{DirectLogit, NeuronShare, direct_logit};
-pub use discovery::{Edge, Edges, Receiver, Sender};
+pub use discovery::{
+    Ablation, Acdc, Behaviour, CircuitMethod, Completeness, Edge, Edges, Faithfulness, Probing, Receiver, ScoreOptions,
+    Sender, Sized, acdc, auroc, candidates, completeness, eap, eap_ig, faithfulness, jaccard, mask_gradient,
+    minimality, overlap, probing, rank_correlation, score, score_behaviour, size_curve, strongest_edges,
+};
 pub use heads::{Patterns, duplicate_token, first_token, induction, patterns, previous_token, random_repeat};
 pub use lens::{LogitLens, logit_lens};
 pub use next::{NextTokens, next_tokens};

@@ -64,7 +64,9 @@ impl<'a> Stream<'a> {
         let part =
             |x: &Buffer, width| backend.slice(x, Span { start: positions.start * width, len: positions.len() * width });
         let parts: Vec<Buffer> = self.rows[layers.clone()].iter().map(|row| part(row, self.d_model)).collect();
-        let resid = Tensor::constant(backend.concat(&parts.iter().collect::<Vec<_>>()));
+        let resid = Tensor::constant(
+            backend.concat(&parts.iter().map(|part| (part, Span { start: 0, len: part.len() })).collect::<Vec<_>>()),
+        );
         let logits = unembed(self.subject.model, &resid).data;
         let len = positions.len() * self.vocabulary;
         let piece = |i: usize| match &self.said {
