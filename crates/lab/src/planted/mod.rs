@@ -52,7 +52,10 @@ pub struct Options {
     /// selected with about exp(−sharpness), and where nothing is selected, and at the beginning otherwise, with
     /// exp(−sharpness / 2).
     pub sharpness: f64,
-    /// What chance depends on: decoys, the order of heads, the rotation.
+    /// Standard deviation of noise on all weights, as a share of the root mean square of each tensor. With noise every part
+    /// does a little of everything, and no edge is without all effect.
+    pub noise: f64,
+    /// What chance depends on: decoys, the order of heads, the rotation, the noise.
     pub seed: u64,
 }
 
@@ -83,7 +86,7 @@ const LOGIT: f64 = 10.0;
 impl Options {
     /// As they usually are, for a task and a seed.
     pub fn usual(task: &Task, seed: u64) -> Self {
-        Self { sizes: task.usual, decoys: 2, rotated: true, sharpness: 20.0, seed }
+        Self { sizes: task.usual, decoys: 2, rotated: true, sharpness: 20.0, noise: 0.0, seed }
     }
 
     fn check(&self) -> Result<()> {
@@ -92,6 +95,9 @@ impl Options {
         }
         if !(4.0..=60.0).contains(&self.sharpness) {
             return Err(Error::Recipe(format!("a sharpness of {} does not lie between 4 and 60", self.sharpness)));
+        }
+        if !(0.0..=1.0).contains(&self.noise) {
+            return Err(Error::Recipe(format!("noise is a share between 0 and 1, not {}", self.noise)));
         }
         Ok(())
     }
@@ -106,7 +112,10 @@ pub fn plant(task: &'static Task, options: &Options) -> Result<Planted> {
     let wiring = Wiring::of(&solved.program, options.decoys, options.seed);
     let finish =
         Finish { sharpness: options.sharpness, logit: LOGIT, rotation: options.rotated.then_some(options.seed) };
-    let Compiled { config, parameters } = assemble(&compile(&wiring, finish), &symbols, vocabulary.len());
+    let Compiled { config, mut parameters } = assemble(&compile(&wiring, finish), &symbols, vocabulary.len());
+    if options.noise > 0.0 {
+        parameters.disturb(options.noise, options.seed);
+    }
     Ok(Planted {
         task,
         program: solved.program,

@@ -40,7 +40,11 @@ pub struct Planted {
     #[serde(default = "defaults::sharpness")]
     #[schemars(range(min = 4.0, max = 60.0))]
     pub sharpness: f64,
-    /// What chance depends on: the decoys, the order of heads, the turning, the pairs of prompts.
+    /// Noise on all weights, as a share of each tensor's root mean square: then every part does a little of everything.
+    #[serde(default)]
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub noise: f64,
+    /// What chance depends on: the decoys, the order of heads, the turning, the noise, the pairs of prompts.
     #[serde(default)]
     pub seed: u64,
 }
@@ -73,8 +77,8 @@ impl Maker for Planted {
         let task = Task::named(&self.task)?;
         let or = |given: usize, usual: usize| if given == 0 { usual } else { given };
         let sizes = Sizes { letters: or(self.letters, task.usual.letters), length: or(self.length, task.usual.length) };
-        let (decoys, rotated, sharpness, seed) = (self.decoys, self.rotated, self.sharpness, self.seed);
-        let planted = plant(task, &Options { sizes, decoys, rotated, sharpness, seed })?;
+        let Self { decoys, rotated, sharpness, noise, seed, .. } = *self;
+        let planted = plant(task, &Options { sizes, decoys, rotated, sharpness, noise, seed })?;
         let recipe = Recipe {
             recipe: "planted".into(),
             revision: Self::REVISION,
