@@ -1,11 +1,13 @@
 //! Networks whose circuits are known, because they were put there.
 //!
 //! A [`Program`] of sequence operations is compiled to the weights of a transformer; who reads which directions of the
-//! residual stream is then known, and so is the circuit ([`Truth`]). [`plant`] does so for each of [`TASKS`].
+//! residual stream is then known, and so is the circuit ([`Truth`]). [`plant`] does so for each of [`TASKS`];
+//! [`interchange`] trains networks to have the same circuits.
 
 mod assemble;
 mod compile;
 mod files;
+pub mod interchange;
 mod interpret;
 mod measure;
 mod program;
@@ -142,7 +144,12 @@ impl Planted {
 
     /// The token to be answered at each position after the first, by the program.
     pub fn answers(&self, input: &[usize]) -> Result<Vec<u32>> {
-        Ok(self.program.run(input)?.into_iter().map(|category| self.symbols[category]).collect())
+        Ok(self.answers_of(&self.program.trace(input)?))
+    }
+
+    /// The same of a trace that is there already, which may be one under an intervention.
+    pub fn answers_of(&self, trace: &Trace) -> Vec<u32> {
+        trace.categories(self.program.output()).into_iter().map(|category| self.symbols[category]).collect()
     }
 
     /// Every input of the full length, if there are at most so many.

@@ -46,6 +46,21 @@ impl Truth {
     }
 }
 
+impl Truth {
+    /// The same where it is only known what a head reads, and not whether for its queries, keys or values: all three.
+    pub(crate) fn by_node(self) -> Self {
+        let all = |edge: Edge| match edge.to {
+            Receiver::Q { layer, head } | Receiver::K { layer, head } | Receiver::V { layer, head } => {
+                vec![Receiver::Q { layer, head }, Receiver::K { layer, head }, Receiver::V { layer, head }]
+            }
+            to => vec![to],
+        };
+        let threes = self.edges.into_iter().flat_map(|edge| all(edge).into_iter().map(move |to| Edge { to, ..edge }));
+        let edges = threes.collect::<BTreeSet<_>>().into_iter().collect();
+        Self { edges, constant: vec![] }
+    }
+}
+
 /// Which s-ops depend on the letters.
 fn varying(wiring: &Wiring) -> Vec<bool> {
     let mut varies: Vec<bool> = Vec::new();
