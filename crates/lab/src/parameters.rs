@@ -72,7 +72,9 @@ impl Parameters {
             let values = &mut self.values[tensor.range.clone()];
             let squares: f64 = values.iter().map(|&x| f64::from(x) * f64::from(x)).sum();
             let deviation = share * (squares / values.len().max(1) as f64).sqrt();
-            values.iter_mut().for_each(|x| *x += (random.normal() * deviation) as f32);
+            for x in values {
+                *x += (random.normal() * deviation) as f32;
+            }
         }
     }
 

@@ -14,6 +14,7 @@ mod corpus;
 mod cx;
 mod edits;
 mod error;
+mod known_circuits;
 mod layers;
 mod maker;
 mod opened;

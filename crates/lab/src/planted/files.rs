@@ -32,6 +32,7 @@ impl Planted {
             "about": self.task.about,
             "inputs": inputs,
             "edges": edges(&self.truth.edges),
+            "known_by_node": self.truth.by_node,
             "constant_edges": edges(&self.truth.constant),
             "contrasts": contrasts.iter().map(|contrast| self.written(contrast)).collect::<Vec<_>>(),
             "program": self.program,

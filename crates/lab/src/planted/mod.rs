@@ -33,7 +33,7 @@ pub use interpret::{Trace, Value};
 pub use measure::Measured;
 pub use program::{Kind, Op, Program, Selector, Sop};
 pub use tasks::{Inputs, Sizes, TASKS, Task};
-pub use truth::Truth;
+pub use truth::{Truth, reader};
 pub use vocabulary::{BEGIN, Vocabulary};
 
 /// What chance is used for here.

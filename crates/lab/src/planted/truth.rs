@@ -7,14 +7,17 @@ use methods::{Edge, Receiver, Sender};
 use super::program::{Op, Part, Sop};
 use super::wiring::{Place, Wiring};
 
-/// The edges of a network that its answers go through.
+/// The edges of a network that its answers go through. A compiled network's are known one by one, one's that was trained by
+/// interchange between nodes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Truth {
     /// Those along which something goes that depends on the letters: the circuit, in order.
     pub edges: Vec<Edge>,
-    /// Those along which only goes what is the same for all inputs of a length, such as positions, in order. They matter
-    /// to an answer, and exchanging what goes along them for what another input has there changes nothing.
+    /// Those along which only goes what is the same for all inputs of a length, such as positions, in order. Answers
+    /// may well depend on them; exchanging what goes along them for what another input has there changes nothing.
     pub constant: Vec<Edge>,
+    /// Whether it is only known which node reads which. Then the edges to a head's queries, keys and values are all there.
+    pub by_node: bool,
 }
 
 impl Truth {
@@ -42,22 +45,22 @@ impl Truth {
             }
         }
         let constant = constant.difference(&edges).copied().collect();
-        Self { edges: edges.into_iter().collect(), constant }
+        Self { edges: edges.into_iter().collect(), constant, by_node: false }
     }
 }
 
 impl Truth {
     /// The same where it is only known what a head reads, and not whether for its queries, keys or values: all three.
     pub(crate) fn by_node(self) -> Self {
-        let all = |edge: Edge| match edge.to {
-            Receiver::Q { layer, head } | Receiver::K { layer, head } | Receiver::V { layer, head } => {
+        let all = |edge: Edge| match reader(edge.to) {
+            Some(Sender::Head { layer, head }) => {
                 vec![Receiver::Q { layer, head }, Receiver::K { layer, head }, Receiver::V { layer, head }]
             }
-            to => vec![to],
+            _ => vec![edge.to],
         };
         let threes = self.edges.into_iter().flat_map(|edge| all(edge).into_iter().map(move |to| Edge { to, ..edge }));
         let edges = threes.collect::<BTreeSet<_>>().into_iter().collect();
-        Self { edges, constant: vec![] }
+        Self { edges, constant: vec![], by_node: true }
     }
 }
 
@@ -69,6 +72,18 @@ fn varying(wiring: &Wiring) -> Vec<bool> {
         varies.push(matches!(op, Op::Tokens) || op.reads().iter().any(|(_, read)| varies[read.0]));
     }
     varies
+}
+
+/// The head or layer that reads at a receiver; `None` for the logits. Edges of one sender to the queries, keys and values of a
+/// head are one between nodes.
+pub fn reader(to: Receiver) -> Option<Sender> {
+    match to {
+        Receiver::Q { layer, head } | Receiver::K { layer, head } | Receiver::V { layer, head } => {
+            Some(Sender::Head { layer, head })
+        }
+        Receiver::Mlp { layer } => Some(Sender::Mlp { layer }),
+        Receiver::Logits => None,
+    }
 }
 
 fn sender(place: Place) -> Option<Sender> {

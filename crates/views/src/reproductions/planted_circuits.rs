@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use kernels::Cpu;
-use lab::Random;
-use lab::planted::{Options, Planted, TASKS, plant};
-use methods::{Ablation, Behaviour, CircuitMethod, Contrast, Edge, Edges, Metric, ScoreOptions, auroc, score_behaviour};
+use kernels::{Backend, Cpu};
+use lab::planted::interchange::{Reached, Trained, Training, train};
+use lab::planted::{Options, TASKS, Task, plant};
+use methods::CircuitMethod;
 use schemars::JsonSchema;
 
+use crate::known_circuits::{Found, METHODS, look, mean};
 use crate::{Bench, Reproduction, Result, Row};
 
 /// Methods for finding circuits find those of networks that were made to have them.
@@ -19,40 +20,39 @@ use crate::{Bench, Reproduction, Result, Row};
 /// prompts, random scores, and circuits whose edges were drawn at random. In networks with noise on every weight no edge is
 /// without all effect; of those only networks count that still answer.
 ///
-/// The publication's networks are trained to have a circuit, which is harder to find than a compiled one.
+/// Other networks are trained to have the circuits of twelve of the programs, by exchanging what their parts compute between
+/// inputs, as the publication's are. Of those it is known which heads and layers read which, and not for what, so that
+/// a sender's edges to the queries, keys and values of a head count as one, of the largest score.
 #[derive(Debug, JsonSchema)]
 pub struct PlantedCircuits;
 
-/// Pairs of prompts for each network.
-const PAIRS: usize = 20;
-/// Inputs that a network's answers are tried on at most.
-const INPUTS: usize = 5000;
 /// AUROC from which on a circuit counts as found.
 const BAR: f64 = 0.9;
 /// Noise on weights, as a share of each tensor's root mean square.
 const NOISE: f64 = 0.005;
-/// Random circuits for each network.
-const SHUFFLES: u64 = 20;
-/// The stream of chance that random circuits are drawn from.
-const SHUFFLED: u64 = 1 << 46;
-
-/// The methods, by the names that publications have for them.
-const METHODS: [(CircuitMethod, &str); 4] = [
-    (CircuitMethod::Eap, "EAP"),
-    (CircuitMethod::EapIg, "EAP-IG"),
-    (CircuitMethod::Acdc, "ACDC"),
-    (CircuitMethod::Probing, "probing"),
+/// Programs whose circuits are also trained.
+const LEARNT: [&str; 12] = [
+    "previous",
+    "alternates",
+    "parity_a",
+    "sum",
+    "more_a_than_b",
+    "look_back",
+    "pattern_seen",
+    "record",
+    "duplicate",
+    "palindrome",
+    "sort",
+    "induction",
 ];
-const BASELINES: [CircuitMethod; 2] = [CircuitMethod::Difference, CircuitMethod::Random];
 
 impl Reproduction for PlantedCircuits {
     const SOURCE: &'static str = "Gupta et al. 2024, InterpBench: Semi-Synthetic Transformers for Evaluating Mechanistic \
                                   Interpretability Techniques, arXiv 2407.14494";
 
     fn run(bench: &Bench<'_>) -> Result<Vec<Row>> {
-        let mut done = Progress { done: 0, of: 2 * TASKS.len() as u64 };
-        let clean = planted(bench, 0.0, &mut done)?;
-        let mut noisy = planted(bench, NOISE, &mut done)?;
+        let clean = planted(bench, 0.0, 0)?;
+        let mut noisy = planted(bench, NOISE, 1)?;
         noisy.retain(|found| found.right >= 0.99);
         let worst = clean.iter().map(|found| found.right).fold(1.0, f64::min);
         let (best, _) = best(&clean);
@@ -80,88 +80,69 @@ impl Reproduction for PlantedCircuits {
                 "networks",
                 found >= 20,
             ),
-            Row::new("the same against random circuits of as many edges", 0.5, shuffled, "mean AUROC", near_chance(shuffled)),
+            Row::new(
+                "the same against random circuits of as many edges",
+                0.5,
+                shuffled,
+                "mean AUROC",
+                near_chance(shuffled),
+            ),
         ];
         rows.extend(baselines(&clean));
         rows.push(with_noise(&noisy));
+        rows.extend(learnt(&trained(bench)?));
         Ok(rows)
     }
 }
 
-/// What was found of one network.
-struct Found {
-    /// Share of right answers.
-    right: f64,
-    /// AUROC of each method.
-    methods: [f64; METHODS.len()],
-    /// The same against random circuits, a mean.
-    shuffled: [f64; METHODS.len()],
-    baselines: [f64; BASELINES.len()],
-}
+/// What is ticked: a compiled network as one, a trained one as so many steps.
+const STEPS: u64 = 20;
+const ALL: u64 = 2 * TASKS.len() as u64 + 2 * STEPS * LEARNT.len() as u64;
 
-struct Progress {
-    done: u64,
-    of: u64,
-}
-
-impl Progress {
-    fn next(&mut self, bench: &Bench<'_>) -> Result<()> {
-        bench.tick(self.done, self.of)?;
-        self.done += 1;
-        Ok(())
-    }
-}
-
-/// Plants every task, and looks for it.
-fn planted(bench: &Bench<'_>, noise: f64, progress: &mut Progress) -> Result<Vec<Found>> {
+/// Plants every task, and looks for it. `round` says how often that has been done before.
+fn planted(bench: &Bench<'_>, noise: f64, round: usize) -> Result<Vec<Found>> {
     let one = |(i, task)| {
-        progress.next(bench)?;
-        let seed = bench.seed.wrapping_mul(1000).wrapping_add(i as u64);
+        bench.tick((round * TASKS.len() + i) as u64, ALL)?;
+        let seed = seed(bench, i);
         let planted = plant(task, &Options { noise, ..Options::usual(task, seed) })?;
         look(&planted, seed)
     };
     TASKS.iter().enumerate().map(one).collect()
 }
 
-fn look(planted: &Planted, seed: u64) -> Result<Found> {
-    let model = planted.model(Arc::new(Cpu::new()))?;
-    let inputs = planted.all_inputs(INPUTS).unwrap_or_else(|| planted.inputs(INPUTS, seed));
-    let measured = planted.measure(&*model, &inputs)?;
-    let scored = scored(&*model, &planted.contrasts(PAIRS, seed)?, &planted.truth.edges, seed)?;
-    Ok(Found { right: measured.right as f64 / measured.answers as f64, ..scored })
+/// What was reached and found in trained networks.
+struct Learnt {
+    reached: Vec<Reached>,
+    /// By the same training without exchanges.
+    without: Vec<Reached>,
+    found: Vec<Found>,
 }
 
-/// Scores every edge by every method, and holds the scores against a circuit.
-fn scored(model: &dyn engine::Model, contrasts: &[Contrast], truth: &[Edge], seed: u64) -> Result<Found> {
-    let mut quiet = |_, _| Ok(());
-    let (metric, ablation) = (Metric::LogitDiff, Ablation::Patch);
-    let behaviour = Behaviour::new(model, contrasts, metric, ablation, None, &mut quiet)?;
-    let truth = marks(behaviour.edges(), truth);
-    let options = ScoreOptions { seed, ..ScoreOptions::default() };
-    let mut found = Found { right: 1.0, methods: [0.0; 4], shuffled: [0.0; 4], baselines: [0.0; 2] };
-    for (i, (method, _)) in METHODS.into_iter().enumerate() {
-        let scores = score_behaviour(&behaviour, method, &options, &mut quiet)?;
-        found.methods[i] = auroc(&scores, &truth);
-        found.shuffled[i] = against_chance(&scores, &truth, seed);
+/// Trains some, with and without exchanges, and looks for the circuits of the former.
+fn trained(bench: &Bench<'_>) -> Result<Learnt> {
+    let mut learnt = Learnt { reached: vec![], without: vec![], found: vec![] };
+    let backend: Arc<dyn Backend> = Arc::new(Cpu::new());
+    for (i, name) in LEARNT.iter().enumerate() {
+        let (task, seed) = (Task::named(name)?, seed(bench, i));
+        let mut done = 2 * TASKS.len() as u64 + 2 * STEPS * i as u64;
+        for exchanges in [true, false] {
+            let mut tick = |step, of: u64, _| bench.tick(done + STEPS * step / of.max(1), ALL);
+            let training = Training { exchanges, ..Training::usual(task, seed) };
+            let Trained { planted, reached } = train(task, &training, &backend, &mut tick)?;
+            done += STEPS;
+            if exchanges {
+                learnt.reached.push(reached);
+                learnt.found.push(look(&planted, seed)?);
+            } else {
+                learnt.without.push(reached);
+            }
+        }
     }
-    for (i, method) in BASELINES.into_iter().enumerate() {
-        found.baselines[i] = auroc(&score_behaviour(&behaviour, method, &options, &mut quiet)?, &truth);
-    }
-    Ok(found)
+    Ok(learnt)
 }
 
-fn marks(edges: &Edges, truth: &[Edge]) -> Vec<bool> {
-    edges.all().map(|edge| truth.contains(&edge)).collect()
-}
-
-/// The mean AUROC against random circuits of as many edges.
-fn against_chance(scores: &[f64], truth: &[bool], seed: u64) -> f64 {
-    let one = |i| {
-        let mut shuffled = truth.to_vec();
-        Random::new(seed, SHUFFLED + i).shuffle(&mut shuffled);
-        auroc(scores, &shuffled)
-    };
-    mean(&(0..SHUFFLES).map(one).collect::<Vec<_>>())
+fn seed(bench: &Bench<'_>, network: usize) -> u64 {
+    bench.seed.wrapping_mul(1000).wrapping_add(network as u64)
 }
 
 fn of_method(all: &[Found], method: usize) -> f64 {
@@ -218,10 +199,59 @@ fn with_noise(all: &[Found]) -> Row {
     )
 }
 
-fn near_chance(auroc: f64) -> bool {
-    (auroc - 0.5).abs() < 0.05
+/// Whether trained networks keep to their programs, and what is found of them.
+fn learnt(Learnt { reached, without, found }: &Learnt) -> [Row; 5] {
+    let of = |value: fn(&Reached) -> f64| mean(&reached.iter().map(value).collect::<Vec<_>>());
+    let plainly = |value: fn(&Reached) -> f64| mean(&without.iter().map(value).collect::<Vec<_>>());
+    let worst = reached.iter().map(|reached| reached.worst_interchange).fold(1.0, f64::min);
+    let n = found.len();
+    let faithful = mean(&found.iter().map(|found| found.faithful).collect::<Vec<_>>());
+    let (best, score) = best(found);
+    let shuffled = mean(&found.iter().map(|found| found.shuffled[best]).collect::<Vec<_>>());
+    [
+        Row::new(
+            format!(
+                "{n} trained networks keep to their programs when an aligned part is exchanged (worst part {worst:.3}, \
+                 answers without exchange {:.3}, other parts exchanged {:.3})",
+                of(|reached| reached.behaviour),
+                of(|reached| reached.strictness)
+            ),
+            "nearly all",
+            of(|reached| reached.interchange),
+            "share of the answers that it changes",
+            worst >= 0.95,
+        ),
+        Row::new(
+            format!("a baseline: the same without exchanges in training (answers {:.3})", plainly(|r| r.behaviour)),
+            "lower",
+            plainly(|reached| reached.interchange),
+            "share of the answers that it changes",
+            plainly(|reached| reached.interchange) < of(|reached| reached.interchange) - 0.1,
+        ),
+        Row::new(
+            format!("the best method finds trained circuits: {} ({})", METHODS[best].1, told(found)),
+            "ACDC best, EAP-IG competitive",
+            score,
+            "mean AUROC",
+            score >= BAR,
+        ),
+        Row::new(
+            "the same against random circuits of as many edges",
+            0.5,
+            shuffled,
+            "mean AUROC",
+            near_chance(shuffled),
+        ),
+        Row::new(
+            "edges outside of a trained circuit do nothing: what the circuit alone does of the behaviour",
+            "nothing, by strictness",
+            faithful,
+            "share of the logit difference",
+            (faithful - 1.0).abs() < 0.1,
+        ),
+    ]
 }
 
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len() as f64
+fn near_chance(auroc: f64) -> bool {
+    (auroc - 0.5).abs() < 0.05
 }

@@ -18,11 +18,10 @@ mod step;
 use std::sync::Arc;
 
 use engine::optim::{AdamW, Schedule, clip_norm};
-use engine::{Config, Model, arch};
 use kernels::Backend;
 
 use super::{Planted, Sizes, Task, Truth, Vocabulary, Wiring};
-use crate::{Error, Parameters, Random, Result};
+use crate::{Error, Random, Result};
 
 pub use accuracy::Reached;
 use alignment::Alignment;
@@ -42,6 +41,8 @@ pub struct Training {
     pub d_mlp: usize,
     /// Heads in each layer beyond those of the program's fullest.
     pub spare: usize,
+    /// Whether parts are exchanged. Without, the network learns to answer and nothing else: what alignment is held against.
+    pub exchanges: bool,
     /// Pairs of inputs in each step.
     pub batch: usize,
     /// Steps.
@@ -77,6 +78,7 @@ impl Training {
             d_head: 8,
             d_mlp: 64,
             spare: 1,
+            exchanges: true,
             batch: 32,
             steps: 3000,
             rate: 5e-3,
@@ -98,12 +100,13 @@ impl Training {
     }
 }
 
-/// Trains a network to have a task's circuit. `tick` is told how many steps of how many are done; its error ends it.
+/// Trains a network to have a task's circuit. `tick` is told how many steps of how many are done, and
+/// the last one's loss; its error ends it.
 pub fn train(
     task: &'static Task,
     training: &Training,
     backend: &Arc<dyn Backend>,
-    tick: &mut dyn FnMut(u64, u64) -> engine::Result<()>,
+    tick: &mut dyn FnMut(u64, u64, f64) -> engine::Result<()>,
 ) -> Result<Trained> {
     training.check()?;
     let solved = task.solve(training.sizes)?;
@@ -127,28 +130,20 @@ pub fn train(
     let mut adam = AdamW::new(planted.parameters.values.len(), (0.9, 0.99), 1e-8, 0.0);
     let schedule = Schedule { peak: training.rate, warm_up: WARM_UP, steps: training.steps, floor: 0.0 };
     let mut random = Random::new(training.seed, LESSONS);
+    let mut last = f64::NAN;
     for step in 0..training.steps {
-        tick(step, training.steps)?;
-        let model = build(&planted, backend)?;
-        let lessons = Lessons::draw(&planted, &alignment, training.batch, &mut random)?;
+        tick(step, training.steps, last)?;
+        let model = planted.model(backend.clone())?;
+        let lessons = Lessons::draw(&planted, &alignment, training, &mut random)?;
         let (loss, mut gradient) = lessons.gradient(&*model, &planted.parameters)?;
         let norm = clip_norm(&mut gradient, CLIP);
         if !(loss.is_finite() && norm.is_finite()) {
             return Err(Error::Diverged { step });
         }
         adam.step(&mut planted.parameters.values, &gradient, schedule.rate(step), &matrices);
+        last = loss;
     }
-    let reached = Reached::measure(&*build(&planted, backend)?, &planted, &alignment, &mut random)?;
-    tick(training.steps, training.steps)?;
+    let reached = Reached::measure(&*planted.model(backend.clone())?, &planted, &alignment, &mut random)?;
+    tick(training.steps, training.steps, last)?;
     Ok(Trained { planted, reached })
-}
-
-fn build(planted: &Planted, backend: &Arc<dyn Backend>) -> Result<Box<dyn Model>> {
-    let config = Config::HuggingFace(planted.config.clone());
-    Ok(arch::build(&config, planted.parameters.weights(), backend.clone(), u64::MAX)?)
-}
-
-/// Where a tensor of a name lies among all parameters.
-fn place(parameters: &Parameters, name: &str) -> Result<std::ops::Range<usize>> {
-    parameters.place(name)
 }

@@ -5,6 +5,7 @@ use methods::Sender;
 
 use super::super::Planted;
 use super::super::interpret::Trace;
+use super::Training;
 use super::alignment::{Alignment, exchange, given};
 use crate::{Parameters, Random, Result};
 
@@ -31,16 +32,24 @@ enum Kind {
 }
 
 impl Lessons {
-    /// So many pairs of random inputs: answers to both, to the first with aligned parts of the second, and to the first with
+    /// Pairs of random inputs: answers to both, to the first with aligned parts of the second, and to the first with
     /// another part of the second.
-    pub(super) fn draw(planted: &Planted, alignment: &Alignment, pairs: usize, random: &mut Random) -> Result<Self> {
+    pub(super) fn draw(
+        planted: &Planted,
+        alignment: &Alignment,
+        training: &Training,
+        random: &mut Random,
+    ) -> Result<Self> {
         let mut lessons = Self { prompts: vec![], exchanges: vec![], due: vec![] };
-        for _ in 0..pairs {
+        for _ in 0..training.batch {
             let [base, source] = [(), ()].map(|()| planted.inputs.draw(planted.sizes, random));
             let traces = [planted.program.trace(&base)?, planted.program.trace(&source)?];
             let [plain, other] = traces.each_ref().map(|trace| planted.answers_of(trace));
             let from = lessons.add(planted, &source, other, Kind::Behaviour);
             lessons.add(planted, &base, plain.clone(), Kind::Behaviour);
+            if !training.exchanges {
+                continue;
+            }
             if let Some((nodes, answers)) = exchanged(planted, alignment, &base, &traces[1], random) {
                 let to = lessons.add(planted, &base, answers, Kind::Interchange);
                 lessons.exchanges.extend(nodes.into_iter().map(|node| (node, from, to)));
@@ -79,7 +88,7 @@ impl Lessons {
         let found = gradients_of(run, &objective, &[], true)?;
         let mut gradient = vec![0.0; parameters.values.len()];
         for (id, slope) in found.parameters {
-            let place = super::place(parameters, &model.spec().parameters[id].name)?;
+            let place = parameters.place(&model.spec().parameters[id].name)?;
             gradient[place].copy_from_slice(&slope.to_f32());
         }
         Ok((found.value, gradient))

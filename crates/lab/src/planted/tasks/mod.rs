@@ -170,6 +170,11 @@ impl Task {
         self.least..=self.most
     }
 
+    /// Refuses sizes that there is no program for.
+    pub fn check(&self, sizes: Sizes) -> Result<()> {
+        self.solve(sizes).map(|_| ())
+    }
+
     /// Its program at a size.
     pub(crate) fn solve(&self, sizes: Sizes) -> Result<Solved> {
         let Self { name, least, most, .. } = self;
