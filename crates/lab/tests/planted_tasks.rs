@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
-use lab::planted::{Options, TASKS, plant};
+use std::collections::BTreeMap;
+
+use lab::planted::{Op, Options, Program, TASKS, Value, plant};
 
 /// The answer at a position, given the letters up to there (or all of them, where there are slots).
 fn expected(task: &str, all: &[usize], pos: usize) -> String {
@@ -120,4 +122,26 @@ fn sizes_that_cannot_be_are_refused_in_words() {
     assert!(refused(&|o| o.decoys = 65).contains("more than 64"));
     assert!(refused(&|o| o.sharpness = f64::NAN).contains("sharpness"));
     assert!(lab::planted::Task::named("nothing").unwrap_err().to_string().contains("previous, two_back"));
+}
+
+#[test]
+fn interventions_reach_what_depends_on_them_and_nothing_else() {
+    let planted =
+        plant(TASKS.iter().find(|task| task.name == "repeats").unwrap(), &Options::usual(&TASKS[0], 0)).unwrap();
+    let program = &planted.program;
+    let previous = program.sops().find(|&sop| matches!(program.op(sop), Op::Aggregate { .. })).unwrap();
+    let input = [0, 1, 1, 2, 3, 3];
+    let given = BTreeMap::from([(previous, [4, 1, 0, 2, 2, 3].map(Value::Category).to_vec())]);
+    let trace = program.trace_with(&input, &given).unwrap();
+    assert_eq!(trace.categories(program.output()), [0, 1, 0, 1, 0, 1]);
+    assert_eq!(trace.categories(Program::TOKENS), input);
+    let refused = |values: Vec<Value>| {
+        let given = BTreeMap::from([(previous, values)]);
+        program.trace_with(&input, &given).unwrap_err().to_string()
+    };
+    assert!(refused(vec![Value::Category(0); 5]).contains("5 values for 6 letters"));
+    assert!(refused(vec![Value::Category(5); 6]).contains("cannot have"));
+    assert!(refused(vec![Value::Number(0.0); 6]).contains("cannot have"));
+    assert!(program.run(&[9]).unwrap_err().to_string().contains("no letter 9"));
+    assert!(program.run(&[0; 7]).unwrap_err().to_string().contains("7 letters"));
 }

@@ -3,7 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use engine::{Batch, Run};
+use kernels::Naive;
 use lab::planted::{Options, Planted, TASKS, plant};
 use methods::{Edge, Receiver, Sender};
 
@@ -142,6 +145,23 @@ impl Slow {
 fn apart(a: &Rows, b: &Rows) -> f64 {
     let rows = a.iter().zip(b).skip(1).flat_map(|(a, b)| a.iter().zip(b));
     rows.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
+}
+
+#[test]
+fn the_network_of_this_test_is_the_one_that_is_planted() {
+    for task in TASKS {
+        let planted = plant(task, &Options { noise: 0.01, ..Options::usual(task, 13) }).unwrap();
+        let model = planted.model(Arc::new(Naive)).unwrap();
+        for input in planted.inputs(3, 1) {
+            let prompt = planted.prompt(&input);
+            let theirs = Run::new(&*model, Batch::one(&prompt).unwrap()).go().unwrap().logits.unwrap();
+            let theirs: Rows = theirs.to_f64().chunks(planted.vocabulary.len()).map(<[f64]>::to_vec).collect();
+            let (_, ours) = Slow::of(&planted).run(&prompt, &BTreeSet::new(), &BTreeMap::new());
+            let (apart, size) =
+                (apart(&theirs, &ours), ours.concat().iter().fold(0.0_f64, |size, x| size.max(x.abs())));
+            assert!(apart < 1e-9 * size, "{}: logits of {size} are {apart} apart", task.name);
+        }
+    }
 }
 
 #[test]

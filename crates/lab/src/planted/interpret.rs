@@ -52,9 +52,11 @@ impl Program {
         self.trace_with(input, &BTreeMap::new())
     }
 
-    /// The same, with the values of some s-ops given instead of computed: an intervention. One value for each position.
+    /// The same, with the values of some s-ops given instead of computed: an intervention. One value for each position, of the
+    /// s-op's own kind.
     pub fn trace_with(&self, input: &[usize], given: &BTreeMap<Sop, Vec<Value>>) -> Result<Trace> {
         self.check(input)?;
+        given.iter().try_for_each(|(&sop, values)| self.check_given(sop, values, input.len()))?;
         let mut trace = Trace(Vec::new());
         for sop in self.sops() {
             let values = match given.get(&sop) {
@@ -83,6 +85,25 @@ impl Program {
             Some(letter) => Err(Error::Recipe(format!("there is no letter {letter}: the program knows {letters}"))),
             None => Ok(()),
         }
+    }
+
+    fn check_given(&self, sop: Sop, values: &[Value], positions: usize) -> Result<()> {
+        if sop.0 >= self.sops().count() || values.len() != positions {
+            return Err(Error::Recipe(format!(
+                "s-op {} is given {} values for {positions} letters",
+                sop.0,
+                values.len()
+            )));
+        }
+        let fits = |value: &Value| match (self.kind(sop), value) {
+            (Kind::Category(size), Value::Category(category)) => *category < size,
+            (Kind::Number, Value::Number(number)) => number.is_finite(),
+            _ => false,
+        };
+        if values.iter().all(fits) {
+            return Ok(());
+        }
+        Err(Error::Recipe(format!("s-op {} is given a value that it cannot have", sop.0)))
     }
 
     fn value(&self, trace: &Trace, sop: Sop, input: &[usize], pos: usize) -> Result<Value> {

@@ -188,7 +188,8 @@ impl Program {
             }
             values
         };
-        let table = (0..sizes.iter().product()).map(|i| f(combination(i))).collect();
+        let table: Vec<usize> = (0..sizes.iter().product()).map(|i| f(combination(i))).collect();
+        assert!(table.iter().all(|&category| category < size), "a function into {size} categories leaves them");
         self.push(Op::Map { of: of.to_vec(), table }, Kind::Category(size))
     }
 

@@ -126,7 +126,6 @@ pub fn train(
         symbols,
     };
     let alignment = Alignment::of(&wiring);
-    let matrices = planted.parameters.matrices();
     let mut adam = AdamW::new(planted.parameters.values.len(), (0.9, 0.99), 1e-8, 0.0);
     let schedule = Schedule { peak: training.rate, warm_up: WARM_UP, steps: training.steps, floor: 0.0 };
     let mut random = Random::new(training.seed, LESSONS);
@@ -140,7 +139,7 @@ pub fn train(
         if !(loss.is_finite() && norm.is_finite()) {
             return Err(Error::Diverged { step });
         }
-        adam.step(&mut planted.parameters.values, &gradient, schedule.rate(step), &matrices);
+        adam.step(&mut planted.parameters.values, &gradient, schedule.rate(step), &[]);
         last = loss;
     }
     let reached = Reached::measure(&*planted.model(backend.clone())?, &planted, &alignment, &mut random)?;
