@@ -348,6 +348,21 @@ impl<'a> Graph<'a> {
         self.output(y, vec![x.node], move |be, dy| vec![Some(moved_along(be, dy, &spans, &directions, each, 0.0))])
     }
 
+    /// x with some spans replaced by others of its own, as they were. Spans that are replaced do not overlap.
+    pub(crate) fn carry(&mut self, x: Tensor, to: &[Span], from: &[Span]) -> Tensor {
+        let taken = |of: &Buffer, spans: &[Span], be: &dyn Backend| {
+            be.concat(&spans.iter().map(|&span| (of, span)).collect::<Vec<_>>())
+        };
+        let values = taken(&x.data, from, self.backend);
+        let y = self.backend.edit(Arc::unwrap_or_clone(x.data), to, SpanOp::Set(&values));
+        let (to, from) = (to.to_vec(), from.to_vec());
+        self.output(y, vec![x.node], move |be, dy| {
+            let carried = taken(dy, &to, be);
+            let stayed = be.edit(dy.clone(), &to, SpanOp::Scale(0.0));
+            vec![Some(be.edit(stayed, &from, SpanOp::Add(&carried)))]
+        })
+    }
+
     /// Σ weight · x[place] → one number.
     pub(crate) fn weighted_sum(&mut self, x: &Tensor, places: Vec<(usize, f64)>) -> Tensor {
         let values = x.data.to_f64();
@@ -360,6 +375,25 @@ impl<'a> Graph<'a> {
                 dx[at] += weight * dy;
             }
             vec![Some(be.upload(&dx))]
+        })
+    }
+
+    /// Σ weight · cross entropy, in nats, of logits `[rows, width]` against a target for each row → one number.
+    pub(crate) fn weighted_cross_entropy(
+        &mut self,
+        logits: &Tensor,
+        width: usize,
+        targets: &[u32],
+        weights: &[f64],
+    ) -> Tensor {
+        let losses = self.backend.cross_entropy(&logits.data, width, targets);
+        let sum = losses.to_f64().iter().zip(weights).map(|(loss, weight)| loss * weight).sum();
+        let y = self.backend.upload(&[sum]);
+        let (data, targets, weights) = (logits.data.clone(), targets.to_vec(), weights.to_vec());
+        self.output(y, vec![logits.node], move |be, dy| {
+            let dy = dy.to_f64()[0];
+            let each = be.upload(&weights.iter().map(|weight| weight * dy).collect::<Vec<_>>());
+            vec![Some(be.cross_entropy_dx(&each, &data, width, &targets))]
         })
     }
 

@@ -1,5 +1,6 @@
 //! One pass through a network: where edits, taps, the tape and the key/value cache meet the blocks.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use kernels::{Backend, Span};
@@ -8,6 +9,7 @@ use crate::blocks::rope::Rope;
 use crate::cache::{Cache, Keys};
 use crate::graph::{Angles, Graph};
 use crate::in_force::InForce;
+use crate::moves::Moved;
 use crate::sweep::Joining;
 use crate::tape::NodeId;
 use crate::{Batch, Error, PointId, Result, Seen, Spec, Tap, Tensor};
@@ -36,6 +38,8 @@ pub struct Pass<'a> {
     pub(crate) spec: &'a Spec,
     pub(crate) tap: &'a mut dyn Tap,
     pub(crate) edits: InForce<'a>,
+    /// What prompts take over from one another, after the edits.
+    pub(crate) moves: BTreeMap<PointId, Moved>,
     pub(crate) cache: Option<&'a mut Cache>,
     pub(crate) logits: Logits,
     /// Whether only rows that are unembedded need go on behind the last block's keys.
@@ -69,7 +73,8 @@ impl<'a> Pass<'a> {
 
     /// Whether somebody wants to see or change a point: those that cost extra are only computed then.
     pub fn wants(&self, id: PointId) -> bool {
-        self.differentiated.binary_search(&id).is_ok() || self.edits.touch(id) || self.tap.wants(id)
+        let changed = self.edits.touch(id) || self.moves.contains_key(&id);
+        self.differentiated.binary_search(&id).is_ok() || changed || self.tap.wants(id)
     }
 
     /// An activation passes its point: edits are made, taps see it, and what is to go on comes back.
@@ -78,6 +83,9 @@ impl<'a> Pass<'a> {
         let point = &self.spec.points[id.index()];
         for (spans, change) in &self.edits.at(id, point, &self.batch)? {
             x = self.graph.edit(x, spans, change);
+        }
+        if let Some(Moved { to, from }) = self.moves.get(&id) {
+            x = self.graph.carry(x, to, from);
         }
         if self.tap.wants(id) {
             let seen = Seen { id, point, batch: &self.batch, backend: self.graph.backend, tensor: &x };

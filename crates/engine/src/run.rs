@@ -9,15 +9,17 @@ use crate::cache::Cache;
 use crate::change::Lengths;
 use crate::graph::Graph;
 use crate::in_force::{InForce, Whom};
+use crate::moves;
 use crate::pass::Pass;
 use crate::tape::{NodeId, Tape};
-use crate::{Batch, Edit, Error, Kept, Logits, Model, Nothing, Point, PointId, Result, Tap, Tensor};
+use crate::{Batch, Edit, Error, Kept, Logits, Model, Move, Nothing, Point, PointId, Result, Tap, Tensor};
 
 /// A run to be made. Build it up, then [`go`](Self::go).
 pub struct Run<'a> {
     model: &'a dyn Model,
     batch: Arc<Batch>,
     edits: &'a [Edit],
+    moves: &'a [Move],
     logits: Logits,
     cache: Option<&'a mut Cache>,
     /// Lengths from whose ends negative positions in edits count.
@@ -41,6 +43,7 @@ impl<'a> Run<'a> {
             model,
             batch: Arc::new(batch),
             edits: &[],
+            moves: &[],
             logits: Logits::All,
             cache: None,
             prompt_lengths: None,
@@ -53,6 +56,12 @@ impl<'a> Run<'a> {
     /// Changes to make on the way.
     pub fn edits(mut self, edits: &'a [Edit]) -> Self {
         self.edits = edits;
+        self
+    }
+
+    /// What prompts take over from one another, after the edits at the same point.
+    pub fn moves(mut self, moves: &'a [Move]) -> Self {
+        self.moves = moves;
         self
     }
 
@@ -93,6 +102,10 @@ impl<'a> Run<'a> {
         self
     }
 
+    pub(crate) fn model(&self) -> &'a dyn Model {
+        self.model
+    }
+
     pub(crate) fn batch(&self) -> &Arc<Batch> {
         &self.batch
     }
@@ -103,7 +116,7 @@ impl<'a> Run<'a> {
 
     /// Whether it goes from the tokens through all blocks.
     fn is_plain(&self) -> bool {
-        self.cache.is_none() && self.start.is_none() && self.prompt_lengths.is_none()
+        self.cache.is_none() && self.start.is_none() && self.prompt_lengths.is_none() && self.moves.is_empty()
     }
 
     /// An upper estimate of the bytes the run takes at its peak, weights aside: the points that a tap keeps (or the
@@ -213,7 +226,8 @@ impl<'a> Run<'a> {
             edits.add(edit, spec, |_| Whom::Named)?;
         }
         edits.plan(spec, &self.batch)?;
-        let wanted = |id: PointId| tap.wants(id) || edits.touch(id);
+        let moves = moves::plan(self.moves, spec, &self.batch)?;
+        let wanted = |id: PointId| tap.wants(id) || edits.touch(id) || moves.contains_key(&id);
         let ids = || (0..spec.points.len()).rev().map(|i| PointId(i as u32));
         // Points behind the last block see every row, if anybody looks at them; else only the rows asked for.
         let behind = ids().take_while(|&id| spec.points[id.index()].layer.is_none());
@@ -229,13 +243,16 @@ impl<'a> Run<'a> {
         };
         // Behind the last keys and values no row but those asked for has an effect, unless it is looked at.
         let last = spec.sizes.n_layers.checked_sub(1);
-        let narrows = logits == Logits::Last && !ids().any(|id| spec.points[id.index()].layer == last && tap.wants(id));
+        let looked_at =
+            |id: PointId| spec.points[id.index()].layer == last && (tap.wants(id) || moves.contains_key(&id));
+        let narrows = logits == Logits::Last && !ids().any(looked_at);
         let pass = Pass {
             graph: Graph::new(&**self.model.backend()),
             batch: self.batch,
             spec,
             tap,
             edits,
+            moves,
             cache: self.cache,
             logits,
             narrows,

@@ -12,6 +12,7 @@ mod joining;
 mod plan;
 mod work;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub(crate) use joining::Joining;
@@ -188,6 +189,7 @@ impl<'a> Sweep<'a> {
             spec,
             tap: &mut Nothing,
             edits,
+            moves: BTreeMap::new(),
             cache: None,
             logits: Logits::Last,
             narrows: true,
