@@ -19,9 +19,9 @@ pub(crate) fn draw(output: &Output) -> Figure {
     } else {
         "From".to_owned()
     };
-    let graph = circuit_graph::draw(&edges, output.heads_per_key).weight_label("score").title("The circuit").caption(format!(
+    let graph = circuit_graph::draw(&edges, output.cut.data(), output.heads_per_key).weight_label("score").chosen_by("cut").title("The circuit").caption(format!(
         "{few} the input at the bottom to the logits at the top: heads a(layer).h(head), feed-forward layers m(layer). Width \
-         is the size of an edge's score; what a node sends to queries, keys and values of another is drawn as one."
+         is the size of an edge's score; what a node sends to queries, keys and values of another is drawn as one. On the page, a click on an edge cuts it, and another puts it back."
     ));
     Group::new([Figure::from(graph), curve(output), measures(output), table(output)])
         .title(title(output))

@@ -15,9 +15,9 @@ enum Place {
     Logits,
 }
 
-/// Draws edges with their scores. `sharing` query heads share the keys and values of one; an edge into those is drawn to
+/// Draws edges with their scores, those that are `cut` as taken away. `sharing` query heads share the keys and values of one; an edge into those is drawn to
 /// each of them that the circuit has. Edges between the same two nodes are drawn as one, of the sum of their scores.
-pub(crate) fn draw(edges: &[(Edge, f64)], sharing: usize) -> Graph {
+pub(crate) fn draw(edges: &[(Edge, f64)], cut: &[String], sharing: usize) -> Graph {
     let mut places: BTreeMap<Place, u32> = BTreeMap::new();
     places.insert(Place::Sender(Sender::Input), 0);
     places.insert(Place::Logits, 0);
@@ -26,12 +26,16 @@ pub(crate) fn draw(edges: &[(Edge, f64)], sharing: usize) -> Graph {
     ordered.iter().enumerate().for_each(|(i, place)| {
         places.insert(*place, i as u32);
     });
-    let mut sums: BTreeMap<(u32, u32), f64> = BTreeMap::new();
+    let mut drawn: BTreeMap<(u32, u32), figure::Edge> = BTreeMap::new();
     let mut told: BTreeMap<u32, Vec<String>> = BTreeMap::new();
     for (edge, score) in edges {
         let readers = readers(edge.to, sharing);
         for to in readers.iter().filter_map(|reader| places.get(reader)) {
-            *sums.entry((places[&Place::Sender(edge.from)], *to)).or_insert(0.0) += score;
+            let (from, name) = (places[&Place::Sender(edge.from)], edge.to_string());
+            let one = drawn.entry((from, *to)).or_insert_with(|| figure::Edge::new(from, *to, 0.0));
+            one.weight += score;
+            one.cut = cut.contains(&name) && (one.cut || one.names.is_empty());
+            one.names.push(name);
             told.entry(*to).or_default().push(format!("{edge}  {score:.4}"));
         }
     }
@@ -43,8 +47,7 @@ pub(crate) fn draw(edges: &[(Edge, f64)], sharing: usize) -> Graph {
         node.at = at(*place);
         node
     };
-    let drawn = sums.iter().map(|(&(from, to), &weight)| figure::Edge { from, to, weight }).collect();
-    Graph::new(ordered.iter().enumerate().map(node).collect(), drawn)
+    Graph::new(ordered.iter().enumerate().map(node).collect(), drawn.into_values().collect())
 }
 
 /// The nodes that compute from what a receiver reads.
@@ -110,11 +113,13 @@ mod tests {
         ]
         .map(|(edge, score)| (edge.parse().unwrap(), score))
         .into();
-        let graph = draw(&edges, 2);
+        let graph = draw(&edges, &["m0->a1.h1<k>".into(), "a1.h2->logits".into()], 2);
         let labels: Vec<&str> = graph.nodes.iter().map(|node| node.label.as_str()).collect();
         assert_eq!(labels, ["input", "a1.h2", "a1.h3", "m0", "logits"]);
         let mut drawn: Vec<(u32, u32, f64)> = graph.edges.iter().map(|e| (e.from, e.to, e.weight)).collect();
         drawn.sort_by_key(|edge| (edge.0, edge.1));
+        let cut: Vec<&[String]> = graph.edges.iter().filter(|edge| edge.cut).map(|edge| &edge.names[..]).collect();
+        assert_eq!(cut, [["a1.h2->logits"]], "one of two names leaves the edge there");
         assert_eq!(drawn, [(0, 3, 0.5), (1, 4, 1.0), (2, 4, 1.0), (3, 1, 2.0), (3, 2, 2.0)]);
         let ranks: Vec<u32> = graph.nodes.iter().map(|node| node.rank.unwrap()).collect();
         assert_eq!(ranks, [0, 3, 3, 2, 4]);
