@@ -14,15 +14,15 @@ fn small(steps: u64) -> Training {
     Training { sizes, d_model: 16, d_mlp: 32, batch: 16, steps, ..usual }
 }
 
-fn trained(training: &Training, backend: Arc<dyn Backend>) -> Trained {
+fn trained(training: &Training, backend: impl Backend + 'static) -> Trained {
+    let backend: Arc<dyn Backend> = Arc::new(backend);
     train(Task::named("like_first").unwrap(), training, &backend, &mut |_, _, _| Ok(())).unwrap()
 }
 
 #[test]
 fn parts_come_to_stand_for_what_they_are_aligned_with_and_not_without_exchanges() {
-    let cpu: Arc<dyn Backend> = Arc::new(Cpu::new());
-    let with = trained(&small(800), cpu.clone()).reached;
-    let without = trained(&Training { exchanges: false, ..small(800) }, cpu).reached;
+    let with = trained(&small(800), Cpu::new()).reached;
+    let without = trained(&Training { exchanges: false, ..small(800) }, Cpu::new()).reached;
     assert!(with.behaviour > 0.99 && without.behaviour > 0.99, "{with:?} {without:?}");
     assert!(with.worst_interchange > 0.95 && with.strictness > 0.98, "{with:?}");
     assert!(without.interchange < with.interchange - 0.1, "{without:?}");
@@ -30,9 +30,9 @@ fn parts_come_to_stand_for_what_they_are_aligned_with_and_not_without_exchanges(
 
 #[test]
 fn the_fast_backend_learns_what_the_slow_one_does_and_everything_repeats() {
-    let fast = trained(&small(5), Arc::new(Cpu::new()));
-    assert_eq!(fast.planted.parameters, trained(&small(5), Arc::new(Cpu::new())).planted.parameters);
-    let slow = trained(&small(5), Arc::new(Naive));
+    let fast = trained(&small(5), Cpu::new());
+    assert_eq!(fast.planted.parameters, trained(&small(5), Cpu::new()).planted.parameters);
+    let slow = trained(&small(5), Naive);
     let (fast, slow) = (&fast.planted.parameters.values, &slow.planted.parameters.values);
     let squares = |x: &mut dyn Iterator<Item = f32>| x.map(|x| f64::from(x).powi(2)).sum::<f64>().sqrt();
     let apart = squares(&mut fast.iter().zip(slow).map(|(a, b)| a - b)) / squares(&mut slow.iter().copied());
@@ -42,7 +42,7 @@ fn the_fast_backend_learns_what_the_slow_one_does_and_everything_repeats() {
 
 #[test]
 fn its_circuit_is_known_between_nodes() {
-    let truth = trained(&small(1), Arc::new(Cpu::new())).planted.truth;
+    let truth = trained(&small(1), Cpu::new()).planted.truth;
     let mut nodes: Vec<_> = truth.edges.iter().map(|edge| (edge.from, reader(edge.to))).collect();
     nodes.sort_unstable();
     nodes.dedup();

@@ -203,7 +203,8 @@ fn with_noise(all: &[Found]) -> Row {
 fn learnt(Learnt { reached, without, found }: &Learnt) -> [Row; 5] {
     let of = |value: fn(&Reached) -> f64| mean(&reached.iter().map(value).collect::<Vec<_>>());
     let plainly = |value: fn(&Reached) -> f64| mean(&without.iter().map(value).collect::<Vec<_>>());
-    let worst = reached.iter().map(|reached| reached.worst_interchange).fold(1.0, f64::min);
+    let parts = reached.iter().zip(LEARNT).map(|(reached, name)| (reached.worst_interchange, name));
+    let (worst, of_network) = parts.fold((1.0, "none"), |worst, part| if part.0 < worst.0 { part } else { worst });
     let n = found.len();
     let faithful = mean(&found.iter().map(|found| found.faithful).collect::<Vec<_>>());
     let (best, score) = best(found);
@@ -211,7 +212,7 @@ fn learnt(Learnt { reached, without, found }: &Learnt) -> [Row; 5] {
     [
         Row::new(
             format!(
-                "{n} trained networks keep to their programs when an aligned part is exchanged (worst part {worst:.3}, \
+                "{n} trained networks keep to their programs when an aligned part is exchanged (worst part {worst:.3}, of {of_network}, \
                  answers without exchange {:.3}, other parts exchanged {:.3})",
                 of(|reached| reached.behaviour),
                 of(|reached| reached.strictness)
