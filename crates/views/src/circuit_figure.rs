@@ -35,8 +35,8 @@ fn title(output: &Output) -> String {
         "A circuit of {} edges by {}: {:.0} % of the behaviour, {:.0} % unexplained",
         output.edges.len(),
         output.method.name(),
-        100.0 * output.faithfulness,
-        100.0 * output.unexplained
+        without_sign_of_zero(100.0 * output.faithfulness, 0),
+        without_sign_of_zero(100.0 * output.unexplained, 0)
     )
 }
 
@@ -110,7 +110,7 @@ fn measures(output: &Output) -> Figure {
     Table::new(Dim::Row)
         .title("Measures")
         .words("measure", rows.iter().map(|(name, _)| *name))
-        .numbers("value", rows.iter().map(|(_, value)| *value))
+        .numbers("value", rows.iter().map(|(_, value)| without_sign_of_zero(*value, 3)))
         .decimals(3)
         .into()
 }
@@ -124,4 +124,9 @@ fn table(output: &Output) -> Figure {
         .numbers("loss when cut", output.losses.data().iter().copied())
         .decimals(4)
         .into()
+}
+
+/// A number that is to be written with so many decimals, where what is written as zero is no negative one.
+fn without_sign_of_zero(value: f64, decimals: i32) -> f64 {
+    if value.abs() < 0.5 * 10_f64.powi(-decimals) { 0.0 } else { value }
 }
