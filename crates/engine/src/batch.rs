@@ -52,7 +52,7 @@ impl Batch {
     }
 
     /// The same prompts, of which only the positions from `firsts` on still have rows.
-    pub(crate) fn from_positions(&self, firsts: &[usize]) -> Self {
+    pub(crate) fn narrowed_to(&self, firsts: &[usize]) -> Self {
         let mut narrowed = Self::empty();
         for (i, &first) in firsts.iter().enumerate() {
             let first = first.max(self.past[i]);

@@ -159,7 +159,7 @@ impl<'a> Pass<'a> {
             None => (0..before.prompts()).map(|i| before.total(i) - 1).collect(),
         };
         if (0..before.prompts()).any(|i| firsts[i] > before.past(i)) {
-            self.batch = Arc::new(before.from_positions(&firsts));
+            self.batch = Arc::new(before.narrowed_to(&firsts));
         }
         before
     }
@@ -275,7 +275,7 @@ impl Parts {
     fn add(&mut self, from: Option<PointId>, elements: std::ops::Range<usize>) {
         match self.0.last_mut() {
             Some((last, span)) if *last == from && span.start + span.len == elements.start => {
-                span.len += elements.len()
+                span.len += elements.len();
             }
             _ => self.0.push((from, Span { start: elements.start, len: elements.len() })),
         }

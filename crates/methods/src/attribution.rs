@@ -1,5 +1,5 @@
 //! Attribution patching: what activation patching would find, estimated by one gradient (Nanda 2023), with the corrections
-//! of AtP* (Kramár, Lieberum, Shah & Nanda 2024, arXiv 2403.00745).
+//! of `AtP*` (Kramár, Lieberum, Shah & Nanda 2024, arXiv 2403.00745).
 
 use engine::{Batch, Capture, Edit, Error, Logits, Objective, Op, Plan, PointId, Result, Where, gradients};
 

@@ -38,8 +38,11 @@ fn captured(model: &dyn Model, tokens: &[u32], point: &str) -> Vec<f64> {
     capture.get(id).unwrap().data.to_f64().into_owned()
 }
 
+/// For each point what becomes of an element, by its index and its value.
+type Changes<'a> = BTreeMap<String, Box<dyn Fn(usize, f64) -> f64 + 'a>>;
+
 /// The logit difference with points replaced: by a function of what is there.
-fn replaced(model: &dyn Model, tokens: &[u32], by: &BTreeMap<String, Box<dyn Fn(usize, f64) -> f64 + '_>>) -> f64 {
+fn replaced(model: &dyn Model, tokens: &[u32], by: &Changes<'_>) -> f64 {
     let ids = by.keys().map(|name| model.spec().point(name).unwrap()).collect();
     let mut tap = Closure::at(ids, |seen| {
         let x = seen.tensor.data.to_f64();
@@ -62,7 +65,7 @@ fn along(model: &dyn Model, point: &str, position: usize, held: Option<usize>) -
     let (new, old) = (captured(model, &contrast.clean, point), captured(model, &contrast.corrupt, point));
     let width = old.len() / contrast.clean.len();
     let at = |share: f64| {
-        let mut by: BTreeMap<String, Box<dyn Fn(usize, f64) -> f64 + '_>> = BTreeMap::new();
+        let mut by: Changes<'_> = BTreeMap::new();
         for local in ["attn_out", "mlp_out"] {
             if let Some(block) = held {
                 let name = format!("blocks.{block}.{local}");
@@ -174,8 +177,7 @@ fn a_part_taken_out_is_as_if_it_were_replaced_by_hand() {
                     Instead::Zero => 0.0,
                     _ => mean(i),
                 };
-                let by: BTreeMap<String, Box<dyn Fn(usize, f64) -> f64>> =
-                    BTreeMap::from([(point.clone(), Box::new(by) as Box<_>)]);
+                let by: Changes<'_> = BTreeMap::from([(point.clone(), Box::new(by) as Box<_>)]);
                 let expected = replaced(&*model, &tokens, &by) - whole;
                 let effect = found.effect[layer * heads + head];
                 assert!((effect - expected).abs() < 1e-5, "{instead:?} {layer} {head}: {effect} {expected}");

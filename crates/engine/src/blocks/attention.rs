@@ -127,14 +127,13 @@ impl Attention {
         let k = self.turn(pass, &k, self.k_norm.as_ref(), ropes, c.kv_heads);
         let k = pass.at(p.rot_k, k)?;
         pass.remember(self.layer, &k, &v);
-        let (q, of) = match early {
-            Some(q) => (q, pass.batch().clone()),
-            None => {
-                let of = pass.narrow();
-                let x = pass.rows_of(x.clone(), &of, self.d_model);
-                let q = queries(pass, &x)?;
-                (turn_q(pass, &q)?, of)
-            }
+        let (q, of) = if let Some(q) = early {
+            (q, pass.batch().clone())
+        } else {
+            let of = pass.narrow();
+            let x = pass.rows_of(x.clone(), &of, self.d_model);
+            let q = queries(pass, &x)?;
+            (turn_q(pass, &q)?, of)
         };
         let z = self.attend(pass, &q, (&k, &v, &of))?;
         let z = pass.join(p.z, z);

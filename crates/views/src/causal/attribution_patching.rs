@@ -21,7 +21,7 @@ use crate::{Cx, OtherPrompt, PromptRef, Result, View, Why, layers};
 /// estimate and effect, Spearman's of their sizes, and, as what an estimate has to beat, that of the size of the difference
 /// alone, which asks no gradient.
 ///
-/// Source: Nanda 2023 (attribution patching); Kramár et al. 2024 (AtP*: the correction for queries and keys, `GradDrop`).
+/// Source: Nanda 2023 (attribution patching); Kramár et al. 2024 (`AtP*`: the correction for queries and keys, `GradDrop`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AttributionPatching {
