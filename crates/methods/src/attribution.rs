@@ -4,7 +4,7 @@
 use engine::{Batch, Capture, Edit, Error, Logits, Objective, Op, Plan, PointId, Result, Where, gradients};
 
 use crate::discovery::rank_correlation;
-use crate::patching::Exchange;
+use crate::patching::{Exchange, second_half};
 use crate::{Contrast, PatchOptions, Planned, Site, Subject};
 
 /// What is estimated, and what it is held against.
@@ -62,7 +62,8 @@ pub fn attribution_patching(
 ) -> Result<Attributed> {
     let exchange = Exchange::new(subject, contrast, options.patch)?;
     let blocks = subject.model.spec().sizes.n_layers as u64;
-    let of = 1 + if options.corrected { 2 * blocks } else { 0 };
+    // The gradients are one half of the way, the patches the other.
+    let of = 2 * (1 + if options.corrected { 2 * blocks } else { 0 });
     let objective = exchange.meter.linear(&exchange.base_logits);
     let moved = Moved::of(&exchange);
     tick(0, of)?;
@@ -73,7 +74,7 @@ pub fn attribution_patching(
     } else {
         None
     };
-    let patched = if options.exact { Some(exchange.patch_all(planned, tick)?) } else { None };
+    let patched = if options.exact { Some(exchange.patch_all(planned, &mut second_half(tick, of))?) } else { None };
     let base = exchange.base_metric();
     let exact: Option<Vec<f64>> =
         patched.as_ref().map(|patched| patched.effect.iter().map(|effect| effect - base).collect());

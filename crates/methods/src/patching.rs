@@ -107,6 +107,15 @@ impl Site {
     }
 }
 
+/// Ticks of a sweep as the second half of so many.
+pub(crate) fn second_half(
+    tick: &mut dyn FnMut(u64, u64) -> Result<()>,
+    of: u64,
+) -> impl FnMut(u64, u64) -> Result<()> + '_ {
+    let half = of / 2;
+    move |done, all| tick(half + (u128::from(done) * u128::from(half) / u128::from(all.max(1))) as u64, of)
+}
+
 /// Patches every block at every position (or head, or neuron), each by itself. The subject's own prompt has no meaning
 /// here; its edits hold in both runs.
 pub fn activation_patching(

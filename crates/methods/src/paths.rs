@@ -14,6 +14,7 @@ use engine::{
 };
 
 use crate::contrast::Meter;
+use crate::patching::second_half;
 use crate::{Contrast, Direction, Edges, Metric, Planned, Receiver, Sender, Subject};
 
 /// What every sender tells the receivers.
@@ -66,7 +67,8 @@ pub fn path_patching(
     let plan = sweep.plan(&variants)?;
     planned(&plan)?;
     let mut effect = vec![f64::NAN; variants.len()];
-    sweep.run_planned(&plan, &variants, &mut |done, of| tick(of + done, 2 * of), &mut |i, logits| {
+    let of = 2 * senders.len() as u64;
+    sweep.run_planned(&plan, &variants, &mut second_half(tick, of), &mut |i, logits| {
         effect[i] = meter.read(logits);
         Ok(())
     })?;

@@ -279,7 +279,7 @@ fn paths_that_cannot_be_are_refused_with_the_reason() {
     assert!(message(None, &[Receiver::Mlp { layer: 9 }]).contains("`m9`"));
     assert!(message(Some(&[Sender::Head { layer: 0, head: 40 }]), &[Receiver::Logits]).contains("a0.h40"));
     let found = ask(&*model, Some(&[Sender::Mlp { layer: 1 }]), &[Receiver::Q { layer: 0, head: 0 }]).unwrap();
-    assert_eq!(found.normalised, [0.0], "nothing that comes later tells an earlier head anything");
+    assert!(found.normalised[0].abs() < 1e-6, "nothing that comes later tells an earlier head anything");
     let after = naive("gemma2");
     assert!(ask(&*after, None, &[Receiver::Logits]).unwrap_err().to_string().contains("norms after"));
 }
@@ -294,7 +294,7 @@ fn edits_in_force_hold_in_base_and_patch() {
     let found = methods::activation_patching(subject, &contrast, options, &mut |_| Ok(()), &mut |_, _| Ok(())).unwrap();
     let heads = model.spec().sizes.n_heads.unwrap();
     assert!(
-        (found.effect[heads] - found.corrupt_metric).abs() < 1e-12,
+        (found.effect[heads] - found.corrupt_metric).abs() < 1e-6,
         "a head that is zero in both runs has nothing to give"
     );
     assert!(model.backend().name().starts_with("naive"));

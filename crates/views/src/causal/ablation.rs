@@ -82,7 +82,7 @@ pub struct Output {
     pub effect: Array<f64>,
     /// Standard deviation over draws; 0 where there is one. Axes of `effect`.
     pub spread: Array<f64>,
-    /// Draws.
+    /// Number of random draws.
     pub samples: usize,
 }
 
