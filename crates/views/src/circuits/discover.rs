@@ -81,7 +81,7 @@ pub struct Discover {
     #[serde(default = "default_candidates")]
     #[schemars(range(min = 1))]
     pub candidates: usize,
-    /// Edges to be cut out of the circuit, such as a0.h1->a2.h3<q>.
+    /// Edges to be cut out of the circuit, such as `a0.h1->a2.h3<q>`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cut: Vec<String>,
     /// How many random parts of the circuit completeness is tried with.
