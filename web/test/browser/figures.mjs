@@ -138,10 +138,18 @@ export async function figures(h) {
     const { views, opened } = await program.ask("GET", "/api/state");
     const { fits } = opened.find(({ reference }) => reference === "zoo:talk") ?? (await program.ask("POST", "/api/open", { reference: "zoo:talk" }));
     const names = views.filter(({ name, outside }) => !fits[name] && !outside).map(({ name }) => name);
-    const parameters = { promoted_tokens: { layer: 0, neuron: 3 }, head_circuits: { layer: 0, head: 0 } };
+    const parameters = {
+      promoted_tokens: { layer: 0, neuron: 3 },
+      head_circuits: { layer: 0, head: 0 },
+      vector: { layer: 1, controls: 1, text_tokens: 16, max_new_tokens: 2 },
+      das: { layer: 1, answer_a: "5", answer_b: "9", steps: 5 },
+      discover: { samples: 1, size: 20 },
+    };
+    // Views of two prompts take the second by themselves.
+    const prompts = [{ id: "p", text: PROMPT }, { id: "q", text: PROMPT.replace("strong", "great") }];
     // Programs of the user's answer for themselves. What compares two is shown by any view that is asked of both.
     const shown = names.filter((name) => name !== "two");
-    await program.keepWorkspace("all", workspace(shown.map((name) => ({ view: name, parameters: parameters[name] ?? {} }))));
+    await program.keepWorkspace("all", workspace(shown.map((name) => ({ view: name, parameters: parameters[name] ?? {} })), { prompts }));
     const page = await h.open({ hash: "ws=all", settle: shown.length });
     const wanting = [];
     for (const [i, name] of shown.entries()) {
