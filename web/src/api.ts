@@ -30,6 +30,10 @@ export interface Opened {
   sizes: Sizes;
   points: { name: string; axes: string[] }[];
   checkpoints: number[];
+  /** SHA-256 of the weights. */
+  weights: string;
+  /** Its training has not ended: it is opened again from time to time. */
+  training: boolean;
   fits: Record<string, string | null>;
   /** Whether it has a chat template. */
   chat: boolean;

@@ -8,8 +8,8 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use serde_json::{Value, json};
-use support::golden;
 use support::server::{Reply, question, start, start_in};
+use support::{command, golden};
 
 #[test]
 fn only_the_page_of_this_server_may_ask() {
@@ -279,6 +279,32 @@ fn an_answer_is_kept_for_the_files_it_was_made_of() {
     write("The state of the Union is weak.");
     assert_ne!(key(), first);
     assert_eq!(of_prompt(), prompt, "a prompt is no path");
+}
+
+#[test]
+fn a_training_is_followed() {
+    let server = start(&[]);
+    let folder = server.place.path().join("net");
+    let recipe = ["--modulus", "5", "--d-model", "8", "--heads", "1", "--d-mlp", "8", "--until", "0"];
+    let course = ["--steps", "20", "--evaluate", "10", "--checkpoints", "10", "-o", folder.to_str().unwrap()];
+    let trained = command(&["train", "modular-addition"]).args(recipe).args(course).output().unwrap();
+    assert!(trained.status.success(), "{}", String::from_utf8_lossy(&trained.stderr));
+    let asked = question(folder.to_str().unwrap(), "progress", &json!({}));
+    let now = || {
+        let opened = server.ask("POST", "/api/open", &json!({ "reference": folder })).json();
+        (opened["training"].as_bool().unwrap(), opened["weights"].clone(), server.job(&asked)["key"].clone())
+    };
+    // As it was after 10 steps, before it ended.
+    let [weights, evaluation] = ["model.safetensors", "evaluation.json"].map(|name| folder.join(name));
+    let [last, ended] = [&weights, &evaluation].map(|path| std::fs::read(path).unwrap());
+    std::fs::copy(folder.join("checkpoints/10.safetensors"), &weights).unwrap();
+    std::fs::remove_file(&evaluation).unwrap();
+    let before = now();
+    assert!(before.0 && now() == before);
+    std::fs::write(&weights, last).unwrap();
+    std::fs::write(&evaluation, ended).unwrap();
+    let after = now();
+    assert!(!after.0 && after.1 != before.1 && after.2 != before.2, "{before:?} {after:?}");
 }
 
 #[test]

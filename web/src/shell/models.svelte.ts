@@ -7,6 +7,9 @@ import type { Prompt } from "./workspace";
 
 const message = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
+/** Milliseconds between looks at a network whose training goes on. */
+const LOOK = 3000;
+
 /** Readings of prompts that are kept. */
 const READ = 50;
 
@@ -42,6 +45,19 @@ export class Models {
     } finally {
       this.opening = this.opening.filter((r) => r !== reference);
     }
+  }
+
+  /** Follows trainings: what they have saved since is opened. Gives the way to stop. */
+  follow(): () => void {
+    const look = async () => {
+      for (const { reference, weights } of Object.values(this.opened).filter((model) => model.training)) {
+        const now = await api.open(reference).catch(() => null);
+        if (now && (now.weights !== weights || !now.training)) this.opened = { ...this.opened, [reference]: now };
+      }
+      timer = setTimeout(look, LOOK);
+    };
+    let timer = setTimeout(look, LOOK);
+    return () => clearTimeout(timer);
   }
 
   /** How a model reads a prompt, if that is known already. */

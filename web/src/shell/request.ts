@@ -7,8 +7,8 @@ import { program, waits } from "./outside";
 import type { Field } from "./schema";
 import type { PlacedView, Shown } from "./workspace";
 
-/** What to ask; or what is waited for, what the person has to give, why it cannot be, and which program would run. */
-export type Request = { ask: Ask } | { wait: string } | { missing: string } | { unfit: string } | { closed: string; reference: string } | { program: string };
+/** What to ask, of which weights if they are still being trained; or what is waited for, what the person has to give, why it cannot be, and which program would run. */
+export type Request = { ask: Ask; weights?: string } | { wait: string } | { missing: string } | { unfit: string } | { closed: string; reference: string } | { program: string };
 
 /** The value that a view is asked with: the pin's where it follows, else its own. */
 export function valueOf(desk: Desk, view: PlacedView, field: Field): unknown {
@@ -60,7 +60,8 @@ export function request(desk: Desk, view: PlacedView, shown: Shown): Request {
   if (chat) ask.chat = true;
   const against = other(desk, view, shown);
   if (against) ask.against = against;
-  return { ask };
+  // The same question is another one when the network has learnt something.
+  return model.training ? { ask, weights: model.weights } : { ask };
 }
 
 /** The prompt or the model beside which a view is shown. */

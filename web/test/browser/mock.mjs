@@ -162,7 +162,7 @@ export async function serve(port = 0, dist = DIST, { token = null, kept = new Ma
     const [card, points] = await Promise.all([ask(["card", reference, "--json"]), ask(["points", reference, "--json"])]);
     const fits = Object.fromEntries(names.map((n) => [n, n === "saliency" && reference !== "zoo:talk" ? "it has no tokenizer" : null]));
     const { n_layers, n_heads, d_model, d_mlp, d_vocab, n_ctx } = card;
-    const made = { id: reference, reference, name: card.name, card, sizes: { n_layers, n_heads, d_model, d_mlp, d_vocab, n_ctx }, points: points.map((p) => ({ name: p.name, axes: p.dims })), checkpoints: [], fits, chat: typeof card.chat_template === "string" };
+    const made = { id: reference, reference, name: card.name, card, sizes: { n_layers, n_heads, d_model, d_mlp, d_vocab, n_ctx }, points: points.map((p) => ({ name: p.name, axes: p.dims })), checkpoints: [], weights: reference, training: false, fits, chat: typeof card.chat_template === "string" };
     opened.set(reference, made);
     return made;
   }

@@ -8,6 +8,7 @@ use engine::{Batch, Capture, Edit, Kept, Point, PointId, Run, Spec};
 use serde::Serialize;
 use serde_json::Value;
 use store::ModelFile;
+use store::digest::Stamp;
 use views::{AnyView, Cx, Opened};
 
 use crate::commands::card::{self, Card};
@@ -20,6 +21,8 @@ pub(super) struct Served {
     pub(super) about: About,
     /// SHA-256 of the weights.
     pub(super) digest: String,
+    /// Its files when it was opened.
+    stamps: Option<Vec<Stamp>>,
     /// The text of every token, for searches.
     words: OnceLock<Vec<String>>,
     passes: Mutex<Vec<Once>>,
@@ -40,6 +43,20 @@ const PASSES: usize = 4;
 const LARGEST: u64 = 512 << 20;
 
 impl Served {
+    fn of(reference: &str, opened: Opened, checkpoints: Vec<u64>, views: &[AnyView]) -> Result<Self> {
+        let stamps = stamps(opened.file());
+        let digest = opened.file().weights_sha256()?;
+        let about = About::of(reference, &opened, checkpoints, &digest, views);
+        Ok(Self { opened: Arc::new(opened), about, digest, stamps, words: OnceLock::new(), passes: Mutex::default() })
+    }
+
+    /// Whether its files are what they were when it was opened.
+    /// What was opened is good still where they went away.
+    fn is_current(&self) -> bool {
+        let file = self.opened.file();
+        stamps(file).is_none_or(|now| Some(now) == self.stamps && is_in_training(file) == self.about.training)
+    }
+
     /// The text of every token of the vocabulary, by its id.
     pub(super) fn vocabulary(&self) -> Result<&[String]> {
         if let Some(words) = self.words.get() {
@@ -80,6 +97,16 @@ impl Served {
     }
 }
 
+/// What tells a model's files from later ones; none where one of them is gone.
+fn stamps(file: &ModelFile) -> Option<Vec<Stamp>> {
+    file.files().iter().map(|path| Stamp::of(path).ok()).collect()
+}
+
+/// Whether a recipe makes it, and has not ended.
+fn is_in_training(file: &ModelFile) -> bool {
+    file.beside("recipe.json").is_some() && file.beside("evaluation.json").is_none()
+}
+
 /// What the page is told of a model.
 #[derive(Serialize)]
 pub(super) struct About {
@@ -93,6 +120,10 @@ pub(super) struct About {
     sizes: Sizes,
     points: Vec<Place>,
     checkpoints: Vec<u64>,
+    /// SHA-256 of the weights.
+    weights: String,
+    /// Whether its training has not ended, so that it is worth asking again.
+    training: bool,
     /// Whether its tokenizer has a chat template.
     chat: bool,
     /// For each view, why it cannot be asked; null where it can.
@@ -138,7 +169,7 @@ impl Place {
 }
 
 impl About {
-    fn of(reference: &str, opened: &Opened, checkpoints: Vec<u64>, views: &[AnyView]) -> Self {
+    fn of(reference: &str, opened: &Opened, checkpoints: Vec<u64>, weights: &str, views: &[AnyView]) -> Self {
         let network = opened.model();
         let spec = network.as_ref().ok().map(|model| model.spec());
         let why = |view: &AnyView| match spec {
@@ -155,6 +186,8 @@ impl About {
             sizes: spec.map(Sizes::of).unwrap_or_default(),
             points: spec.map(points::told).unwrap_or_default().into_iter().map(Place::of).collect(),
             checkpoints,
+            weights: weights.to_owned(),
+            training: is_in_training(opened.file()),
             chat: opened.tokenizer().ok().flatten().is_some_and(Tokenizer::has_chat_template),
             fits: views.iter().map(|view| (view.name.to_owned(), why(view))).collect(),
         }
@@ -181,27 +214,23 @@ impl Models {
         self.opened.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// A model that was opened, or is opened now.
+    /// A model that was opened, or is opened now. It is opened again when its files are others than they were, as those of a
+    /// training become.
     pub(super) fn open(&self, reference: &str) -> Result<Arc<Served>> {
-        if let Some(known) = self.list().into_iter().find(|served| served.about.id == reference) {
-            return Ok(known);
-        }
-        let (opened, checkpoints) = self.opener.open_with_checkpoints(reference)?;
-        let about = About::of(reference, &opened, checkpoints, self.views);
-        let digest = ModelFile::weights_sha256(opened.file())?;
-        let served = Arc::new(Served {
-            opened: Arc::new(opened),
-            about,
-            digest,
-            words: OnceLock::new(),
-            passes: Mutex::default(),
-        });
-        let mut all = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        // Somebody else may have opened it in the meantime; one of the two is enough.
-        if let Some(known) = all.iter().find(|served| served.about.id == reference) {
+        let place = |all: &[Arc<Served>]| all.iter().position(|served| served.about.id == reference);
+        let known = self.list();
+        if let Some(known) = place(&known).map(|at| &known[at]).filter(|known| known.is_current()) {
             return Ok(known.clone());
         }
-        all.push(served.clone());
+        let (opened, checkpoints) = self.opener.open_with_checkpoints(reference)?;
+        let served = Arc::new(Served::of(reference, opened, checkpoints, self.views)?);
+        let mut all = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        match place(&all) {
+            // Somebody else may have opened it in the meantime; one of the two is enough.
+            Some(at) if all[at].digest == served.digest && all[at].is_current() => return Ok(all[at].clone()),
+            Some(at) => all[at] = served.clone(),
+            None => all.push(served.clone()),
+        }
         Ok(served)
     }
 }
