@@ -153,7 +153,7 @@ fn open() -> Command {
                 .long("workspace")
                 .value_name("FILE")
                 .value_parser(value_parser!(PathBuf))
-                .help("A workspace to begin with: a file, or one that ships (first-steps, grokking, indirect-objects)"),
+                .help("A workspace to begin with: a file, or one that ships (calculation, first-steps, grokking, indirect-objects)"),
             Arg::new("port")
                 .long("port")
                 .value_name("N")

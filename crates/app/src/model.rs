@@ -123,8 +123,8 @@ pub(crate) fn is_reference(text: &str) -> bool {
 }
 
 /// Opens the model to be described only: weights stay where they are.
-pub(crate) fn open_to_describe(matches: &ArgMatches) -> Result<Opened> {
-    Ok(Opened::new(locate(reference(matches))?.open()?, Arc::new(Cpu::new()), 0))
+pub(crate) fn open_to_describe(reference: &str) -> Result<Opened> {
+    Ok(Opened::new(locate(reference)?.open()?, Arc::new(Cpu::new()), 0))
 }
 
 /// What `--memory` says.

@@ -56,7 +56,7 @@ pub(crate) fn of(opened: &Opened) -> Result<Card> {
 }
 
 pub(super) fn run(matches: &ArgMatches) -> Result<()> {
-    let card = of(&model::open_to_describe(matches)?)?;
+    let card = of(&model::open_to_describe(model::reference(matches))?)?;
     if matches.get_flag("json") {
         return output::print_json(&card);
     }

@@ -7,7 +7,7 @@ use figure::{Dim, Table};
 use crate::{colours, model, output, points};
 
 pub(super) fn run(matches: &ArgMatches) -> Result<()> {
-    let opened = model::open_to_describe(matches)?;
+    let opened = model::open_to_describe(model::reference(matches))?;
     let spec = opened.model()?.spec();
     if matches.get_flag("json") {
         return output::print_json(&points::told(spec));

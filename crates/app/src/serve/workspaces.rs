@@ -10,6 +10,7 @@ use store::WholeFile;
 
 /// Workspaces that ship with the program.
 const BUILT_IN: &[(&str, &str)] = &[
+    ("calculation", include_str!("calculation.wb.yaml")),
     ("first-steps", include_str!("first-steps.wb.yaml")),
     ("grokking", include_str!("grokking.wb.yaml")),
     ("indirect-objects", include_str!("indirect-objects.wb.yaml")),
