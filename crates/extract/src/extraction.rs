@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::families::Found;
 use crate::program::{Input, Program};
-use crate::reading::{Neurons, Wave, Waves};
+use crate::reading::{Wave, Waves};
 use crate::{Outputs, Result, Splice, Spliced, collapse, recognise};
 
 /// A program has to answer as the network does on this share of the domain. A network that is right but for a few inputs
@@ -91,8 +91,12 @@ pub struct Mechanism {
     pub waves: Vec<Wave>,
     /// Part of the variance of the network's logits that the mechanism's explain.
     pub logit_fve: f64,
-    /// Share of the neurons of which one frequency explains at least 85 %; none where that was not looked at.
+    /// Share of the neurons in use of which one frequency explains at least 85 %; none where that was not looked at.
     pub neurons_explained: Option<f64>,
+    /// Neurons in use: the fewest that together make up 99.9 % of the variance that neurons write into the logits.
+    pub neurons_in_use: Option<usize>,
+    /// The share of all neurons, idle ones too.
+    pub neurons_explained_of_all: Option<f64>,
     /// Inputs that the mechanism answers as the network does.
     pub agree_network: u64,
     /// By how much the best answer's score exceeds all others, in logits, whatever the input; none if it does not.
@@ -177,9 +181,9 @@ impl Network {
     fn of(finite: &Finite<'_>, table: &Table, inputs: &[Vec<u32>], known: Option<Specification<'_>>) -> Result<Self> {
         let domain = finite.domain;
         let free = domain.free();
-        let name = |i: usize| if free.len() <= 26 { ((b'a' + i as u8) as char).to_string() } else { format!("x{i}") };
+        let names = names(free.len());
         let named: Vec<Input> =
-            free.iter().enumerate().map(|(i, &at)| Input::new(&name(i), domain.tokens[at].clone())).collect();
+            free.iter().zip(&names).map(|(&at, name)| Input::new(name, domain.tokens[at].clone())).collect();
         let given = table.given();
         let first = domain.answers.start;
         let answers = given.iter().map(|&answer| first + answer as u32).collect();
@@ -208,12 +212,15 @@ impl Network {
         let program = waves.program(&self.inputs, self.outputs.answers());
         let agree = self.agree(&program, self.outputs.given().iter().copied());
         let collapsed = collapse(&program);
+        let neurons = waves.neurons.as_ref();
         let mechanism = Mechanism {
             formula: program.to_string(),
             frequencies: waves.frequencies(),
             waves: waves.waves.clone(),
             logit_fve: waves.logit_fve,
-            neurons_explained: waves.neurons.as_ref().map(|neurons: &Neurons| neurons.above(EXPLAINED)),
+            neurons_explained: neurons.map(|neurons| neurons.above_in_use(EXPLAINED)),
+            neurons_in_use: neurons.map(|neurons| neurons.in_use().len()),
+            neurons_explained_of_all: neurons.map(|neurons| neurons.above(EXPLAINED)),
             agree_network: agree,
             margin: collapsed.as_ref().map(|collapsed| collapsed.margin),
             bits: program.cost().bits,
@@ -280,6 +287,14 @@ impl Network {
     }
 }
 
+/// What inputs are called: `c` is what answers are.
+fn names(inputs: usize) -> Vec<String> {
+    match inputs {
+        0..=2 => ["a", "b"][..inputs].iter().map(|&name| name.into()).collect(),
+        _ => (1..=inputs).map(|i| format!("x{i}")).collect(),
+    }
+}
+
 fn evidence(mechanism: &Mechanism, controls: &Controls, inputs: f64) -> Vec<Evidence> {
     let of = |claim: &str, value: f64, baseline: Option<f64>, against: &str| {
         let against = baseline.map(|_| against.to_owned());
@@ -303,7 +318,8 @@ fn evidence(mechanism: &Mechanism, controls: &Controls, inputs: f64) -> Vec<Evid
         ),
     ];
     if let Some(share) = mechanism.neurons_explained {
-        all.push(of("neurons explained by one frequency", share, None, ""));
+        let of_all = mechanism.neurons_explained_of_all;
+        all.push(of("neurons in use that one frequency explains", share, of_all, "of all neurons, idle ones too"));
     }
     all
 }
@@ -331,4 +347,23 @@ fn nothing(size: Option<u64>, table_bits: Option<u64>, network_right: Option<u64
         unexplained: Unexplained { behaviour: 1.0, logits: 1.0 },
     };
     Extraction { report, mechanism: None, program: None, waves: None, splice: None, table: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::families::trigonometric;
+
+    #[test]
+    fn inputs_have_names_that_a_mechanism_can_use() {
+        for inputs in [1, 2, 3, 8, 40] {
+            let named: Vec<Input> = names(inputs).iter().map(|name| Input::new(name, 0..2)).collect();
+            let parts: Vec<trigonometric::Part> =
+                (0..inputs).map(|input| trigonometric::Part { input, weight: 1, labels: None }).collect();
+            let wave = trigonometric::Wave { frequency: 1, amplitude: 1.0, phase: 0.0, origin: "here".into() };
+            let circle = trigonometric::Circle { steps: 2, waves: vec![wave] };
+            let program = circle.mechanism(&named, &parts, None, 0..2, 10);
+            assert_eq!(program.run(&vec![1; inputs]).unwrap(), inputs as u32 % 2, "{inputs}");
+        }
+    }
 }

@@ -48,7 +48,8 @@ fn the_network_that_adds_is_a_sum_of_cosines_is_addition() {
     );
     assert!(report.bits.unwrap() * 2 < report.table_bits.unwrap());
     let (found, controls) = (report.mechanism.unwrap(), report.controls.unwrap());
-    assert!(found.logit_fve >= 0.95 && found.neurons_explained.unwrap() >= 0.8, "{found:?}");
+    assert!(found.logit_fve >= 0.95 && found.neurons_explained.unwrap() >= 0.95, "{found:?}");
+    assert!(found.neurons_explained_of_all.unwrap() >= 0.8 && found.neurons_in_use.unwrap() > 100, "{found:?}");
     assert!(found.margin.unwrap() > 1.0 && found.agree_network == 12_769, "{found:?}");
     assert!(controls.other_frequencies_fve.iter().all(|&fve| fve < 0.3), "{controls:?}");
     assert!(controls.accuracy_without_key < 0.05, "{controls:?}");

@@ -19,6 +19,9 @@ const SMALL: usize = 11;
 /// Bits of the mantissas of amplitudes and phases.
 const MANTISSA: u32 = 10;
 
+/// Neurons are in use that together make up this part of the variance that neurons write into the logits.
+const IN_USE: f64 = 0.999;
+
 /// Draws of other frequencies.
 const DRAWS: usize = 10;
 /// Distinguishes them from other uses of a seed.
@@ -78,13 +81,39 @@ pub struct Neurons {
     /// The part of its variance over inputs that a polynomial of degree 2 in the cosines and sines of this frequency of both
     /// tokens explains (Nanda et al. 2023, section 4.3).
     pub explained: Vec<f64>,
+    /// The variance over inputs of what each writes into the logits, summed over answers without their mean.
+    pub written: Vec<f64>,
 }
 
 impl Neurons {
-    /// Share of the neurons of which more than this part is explained.
+    /// Share of the neurons of which more than this part is explained, as Nanda et al. 2023 count it.
     pub fn above(&self, part: f64) -> f64 {
-        let above = self.explained.iter().filter(|&&explained| explained > part).count();
-        above as f64 / self.explained.len().max(1) as f64
+        self.share(part, &(0..self.explained.len()).collect::<Vec<_>>())
+    }
+
+    /// The same of the neurons [in use](Self::in_use).
+    pub fn above_in_use(&self, part: f64) -> f64 {
+        self.share(part, &self.in_use())
+    }
+
+    /// The fewest neurons that make up [nearly all](IN_USE) of what neurons write, those that write most first. A network has
+    /// more neurons than it needs: the others fade under weight decay, and what shape they have left is nothing that it
+    /// computes with.
+    pub fn in_use(&self) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.written.len()).collect();
+        order.sort_by(|&i, &j| self.written[j].total_cmp(&self.written[i]));
+        let needed = IN_USE * self.written.iter().sum::<f64>();
+        let mut sum = 0.0;
+        let enough = order.iter().position(|&i| {
+            sum += self.written[i];
+            sum >= needed
+        });
+        order.truncate(enough.map_or(0, |last| last + 1));
+        order
+    }
+
+    fn share(&self, part: f64, some: &[usize]) -> f64 {
+        some.iter().filter(|&&neuron| self.explained[neuron] > part).count() as f64 / some.len().max(1) as f64
     }
 }
 
@@ -149,7 +178,7 @@ impl Waves {
         waves.without_others =
             (0..DRAWS).filter_map(|_| waves.circle.others(&key, &mut random)).map(|k| accuracy(&k)).collect();
         if let Some(activations) = Self::neurons_point(model).and_then(|post| table.activations.get(&post)) {
-            waves.neurons = waves.of_neurons(&observed, activations, map.neurons);
+            waves.neurons = waves.of_neurons(&observed, activations, &map);
         }
         Ok(waves)
     }
@@ -293,11 +322,18 @@ impl Waves {
         self.waves.iter().map(|wave| wave.frequency).collect()
     }
 
-    fn of_neurons(&self, observed: &Observed, activations: &[f64], neurons: usize) -> Option<Neurons> {
+    /// Σ over answers of the square of what a neuron writes for an activation of 1, less its mean over them.
+    fn spread(&self, map: &NeuronLogits, neuron: usize) -> f64 {
+        let written = self.circle.answers.iter().map(|&answer| map.data[answer * map.neurons + neuron]);
+        let mean = written.clone().sum::<f64>() / self.circle.len() as f64;
+        written.map(|x| (x - mean).powi(2)).sum()
+    }
+
+    fn of_neurons(&self, observed: &Observed, activations: &[f64], map: &NeuronLogits) -> Option<Neurons> {
         if self.turns.len() != 2 || self.circle.len() < SMALL {
             return None;
         }
-        let (m, n) = (self.circle.len(), observed.inputs.len());
+        let (m, n, neurons) = (self.circle.len(), observed.inputs.len(), map.neurons);
         // `[neuron, input]` without its mean, as nalgebra's columns are neurons.
         let mut values = DMatrix::from_fn(n, neurons, |i, j| activations[observed.inputs[i] * neurons + j]);
         for mut column in values.column_iter_mut() {
@@ -305,7 +341,8 @@ impl Waves {
             column.add_scalar_mut(-mean);
         }
         let squares: Vec<f64> = values.column_iter().map(|column| column.norm_squared()).collect();
-        let mut best = Neurons { frequency: vec![0; neurons], explained: vec![0.0; neurons] };
+        let written = (0..neurons).zip(&squares).map(|(j, square)| square / n as f64 * self.spread(map, j)).collect();
+        let mut best = Neurons { frequency: vec![0; neurons], explained: vec![0.0; neurons], written };
         for k in self.frequencies() {
             let waves = |position: usize, i: usize| turn(m, k, self.turns[position][observed.digits[2 * i + position]]);
             // All products of at most two of the cosines and sines; that of a sine with itself follows from the others.
@@ -387,4 +424,23 @@ fn orthonormal(mut basis: DMatrix<f64>) -> DMatrix<f64> {
         basis.column_mut(i).scale_mut(if norm > 1e-9 * before { 1.0 / norm } else { 0.0 });
     }
     basis
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neurons_in_use_are_the_fewest_that_write_nearly_all() {
+        let neurons = Neurons {
+            frequency: vec![1; 5],
+            explained: vec![0.2, 0.9, 0.95, 0.1, 0.99],
+            written: vec![1e-6, 3.0, 6.0, 0.0, 1.0],
+        };
+        assert_eq!(neurons.in_use(), [2, 1, 4]);
+        assert_eq!((neurons.above_in_use(0.85), neurons.above_in_use(0.92)), (1.0, 2.0 / 3.0));
+        assert_eq!(neurons.above(0.85), 0.6);
+        let idle = Neurons { written: vec![0.0; 5], ..neurons };
+        assert!(idle.in_use().len() <= 1);
+    }
 }
