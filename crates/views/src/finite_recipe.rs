@@ -278,7 +278,7 @@ impl FiniteRecipe {
 }
 
 /// Enough for a network to find out the rule: pairs grow as n ln n, with n answers.
-fn usual_share(task: &Task) -> f64 {
+pub(crate) fn usual_share(task: &Task) -> f64 {
     let (answers, inputs) = (task.domain.answers.len() as f64, task.domain.len().map_or(f64::INFINITY, |n| n as f64));
     (4.0 * answers * answers.ln() / inputs).clamp(0.3, 0.9)
 }

@@ -19,6 +19,8 @@ use crate::{Bench, Opened, Result};
 pub(crate) struct Lessons {
     /// What it is asked.
     pub(crate) ask: Ask,
+    /// What it is told is right.
+    pub(crate) labels: Labels,
     /// Share of the inputs that it learns from.
     pub(crate) share: f64,
     /// Width of the residual stream.
@@ -62,6 +64,7 @@ impl Lessons {
     pub(crate) fn of(ask: Ask, seed: u64) -> Self {
         Self {
             ask,
+            labels: Labels::Right,
             share: 0.3,
             d_model: 128,
             heads: 4,
@@ -84,7 +87,7 @@ impl Lessons {
         tick: &mut dyn FnMut(u64) -> engine::Result<()>,
     ) -> Result<Pupil> {
         let path = bench.scratch.join(name);
-        let asked = Asked { ask: self.ask.clone(), labels: Labels::Right, share: self.share, seed: self.seed };
+        let asked = Asked { ask: self.ask.clone(), labels: self.labels, share: self.share, seed: self.seed };
         let task = self.ask.task()?;
         let split = asked.split(&task)?;
         let recipe = Recipe {

@@ -6,6 +6,7 @@ use crate::AnyReproduction;
 pub mod clock_pizza;
 pub mod eap_vs_exact;
 pub mod early_exit;
+pub mod extraction;
 pub mod geva_promotion;
 pub mod geva_steering;
 pub mod grokking;
@@ -20,6 +21,7 @@ pub const REPRODUCTIONS: &[AnyReproduction] = &[
     AnyReproduction::of::<clock_pizza::ClockPizza>("clock-pizza"),
     AnyReproduction::of::<eap_vs_exact::EapVsExact>("eap-vs-exact"),
     AnyReproduction::of::<early_exit::EarlyExit>("early-exit"),
+    AnyReproduction::of::<extraction::Extraction>("extraction"),
     AnyReproduction::of::<geva_promotion::GevaPromotion>("geva-promotion"),
     AnyReproduction::of::<geva_steering::GevaSteering>("geva-steering"),
     AnyReproduction::of::<grokking::Grokking>("grokking"),
