@@ -168,9 +168,7 @@ impl Pupil {
 
     /// The right answers to all inputs, counted from the first answer.
     pub(crate) fn right(&self) -> Vec<usize> {
-        let domain = &self.task.domain;
-        let inputs = 0..domain.len().unwrap_or(0);
-        inputs.map(|i| (self.task.answer(&domain.input(i)) - domain.answers.start) as usize).collect()
+        self.task.answers()
     }
 
     /// Which of all inputs it learnt from.
