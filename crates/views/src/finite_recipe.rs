@@ -193,7 +193,8 @@ impl FiniteRecipe {
         }
     }
 
-    fn course(&self, threads: usize) -> FiniteCourse {
+    /// The training that it describes.
+    pub(crate) fn course(&self, threads: usize) -> FiniteCourse {
         FiniteCourse {
             rule: self.optimiser,
             schedule: Schedule { peak: self.lr, warm_up: self.warm_up, steps: self.steps, floor: 1.0 },
