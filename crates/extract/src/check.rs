@@ -2,12 +2,14 @@
 //! on those that a search for disagreement comes to.
 
 use std::collections::HashSet;
+use std::ops::Range;
 
+use engine::Domain;
 use lab::Random;
 use serde::{Deserialize, Serialize};
 
 use crate::program::Program;
-use crate::{Cancelled, Domain, Error, Result};
+use crate::{Cancelled, Error, Result, outputs};
 
 /// Distinguishes streams of random numbers that come from one seed.
 const DRAWS: u64 = 1;
@@ -88,7 +90,7 @@ pub struct Counterexample {
     pub program: Option<u32>,
 }
 
-/// Checks a program against a network on a domain.
+/// Checks a program against a network on a domain of the program's inputs.
 pub fn check(
     program: &Program,
     domain: &Domain,
@@ -96,7 +98,8 @@ pub fn check(
     effort: &Effort,
     tick: Tick<'_>,
 ) -> Result<Verdict> {
-    let size = domain.size();
+    outputs::no_position_is_empty(domain)?;
+    let size = domain.len();
     let exhaustive = size.is_some_and(|size| size <= effort.exhaustive);
     let total = if exhaustive { size.unwrap_or(0) } else { effort.draws + effort.search };
     let verdict = Verdict { size, tried: 0, agree: 0, exhaustive, counterexamples: vec![], upper_bound: None };
@@ -157,7 +160,7 @@ impl Check<'_> {
         let mut worst: Vec<Uncertain> = Vec::new();
         let mut left = self.effort.draws as usize;
         while left > 0 {
-            let inputs: Vec<_> = (0..left.min(self.effort.batch.max(1))).map(|_| domain.draw(&mut random)).collect();
+            let inputs: Vec<_> = (0..left.min(self.effort.batch.max(1))).map(|_| drawn(domain, &mut random)).collect();
             left -= inputs.len();
             worst.extend(self.compare(&inputs)?.into_iter().zip(inputs));
             worst.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -178,8 +181,8 @@ impl Check<'_> {
         let mut left = self.effort.search as usize;
         let mut at = starts.next();
         while left > 0 {
-            let (margin, here) = at.take().unwrap_or_else(|| (f64::INFINITY, domain.draw(&mut random)));
-            let near = (0..neighbours.min(left)).map(|_| domain.neighbour(&here, &mut random));
+            let (margin, here) = at.take().unwrap_or_else(|| (f64::INFINITY, drawn(domain, &mut random)));
+            let near = (0..neighbours.min(left)).map(|_| neighbour(domain, &here, &mut random));
             let near: Vec<Vec<u32>> = near.filter(|input| seen.insert(input.clone())).collect();
             // A round counts in full even if all was seen before, so that a small neighbourhood comes to an end.
             left -= neighbours.min(left);
@@ -189,6 +192,25 @@ impl Check<'_> {
         }
         Ok(())
     }
+}
+
+/// An input drawn evenly.
+fn drawn(domain: &Domain, random: &mut Random) -> Vec<u32> {
+    domain.tokens.iter().map(|tokens| token(tokens, random)).collect()
+}
+
+/// The input with one token drawn anew.
+fn neighbour(domain: &Domain, input: &[u32], random: &mut Random) -> Vec<u32> {
+    let mut changed = input.to_vec();
+    if !changed.is_empty() {
+        let at = random.below(changed.len());
+        changed[at] = token(&domain.tokens[at], random);
+    }
+    changed
+}
+
+fn token(tokens: &Range<u32>, random: &mut Random) -> u32 {
+    tokens.start + random.below(tokens.len()) as u32
 }
 
 /// The share of disagreement above which so few among so many would be seen in less than 5 % of cases (Clopper & Pearson
@@ -221,7 +243,7 @@ mod tests {
     fn sum(count: u32, positions: usize) -> (Program, Domain) {
         let inputs: Vec<Input> = (0..positions).map(|i| Input::new(&format!("x{i}"), 0..count)).collect();
         let total = (0..positions).map(Expr::Input).reduce(|x, y| x + y).unwrap();
-        let domain = Domain::new(inputs.iter().map(Input::tokens).collect()).unwrap();
+        let domain = outputs::domain(&inputs, &(0..count)).unwrap();
         (Program::of("sum", &inputs, total % i64::from(count), 0..count), domain)
     }
 
@@ -275,6 +297,20 @@ mod tests {
     }
 
     #[test]
+    fn inputs_are_drawn_from_the_domain() {
+        let domain = Domain { tokens: vec![3..5, 7..8, 0..3], answers: 0..1 };
+        let mut random = Random::new(1, 2);
+        let mut seen = HashSet::new();
+        for _ in 0..100 {
+            let input = drawn(&domain, &mut random);
+            let near = neighbour(&domain, &input, &mut random);
+            assert!(near.iter().zip(&input).filter(|(x, y)| x != y).count() <= 1);
+            seen.extend([domain.index(&input).unwrap(), domain.index(&near).unwrap()]);
+        }
+        assert_eq!(seen.len() as u64, domain.len().unwrap());
+    }
+
+    #[test]
     fn bounds_are_those_of_clopper_and_pearson() {
         assert!((upper_bound(0, 10) - (1.0 - 0.05_f64.powf(0.1))).abs() < 1e-12);
         // With exact binomial coefficients, 50 tries at this share give 3 or fewer in 5 % of cases.
@@ -296,5 +332,8 @@ mod tests {
         assert_eq!(failed.unwrap_err().to_string(), "the network: no memory");
         let short = check(&program, &domain, &mut |_| Ok(vec![]), &effort, &mut |_, _| Ok(()));
         assert!(short.unwrap_err().to_string().contains("0 answers came back"));
+        let empty = Domain { tokens: vec![0..5, 2..2], ..domain };
+        let none = check(&program, &empty, &mut |_| Ok(vec![]), &effort, &mut |_, _| Ok(()));
+        assert!(none.unwrap_err().to_string().contains("position 1 of the domain allows no token"));
     }
 }

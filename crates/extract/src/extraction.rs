@@ -37,6 +37,8 @@ pub struct Extraction {
     pub splice: Option<Splice>,
     /// The network on its domain; none where that has too many inputs.
     pub table: Option<Table>,
+    /// The right answers `[input]`, counted from the first answer; none where they are not known, or there is no table.
+    pub right: Option<Vec<usize>>,
 }
 
 /// `report.json`.
@@ -167,6 +169,7 @@ pub fn extract(finite: &Finite<'_>, known: Option<Specification<'_>>, seed: u64,
         extraction.splice = Some(Splice::of(program, finite, point, &table)?);
     }
     extraction.table = Some(table);
+    extraction.right = network.right;
     Ok(extraction)
 }
 
@@ -346,7 +349,7 @@ fn nothing(size: Option<u64>, table_bits: Option<u64>, network_right: Option<u64
         splice: None,
         unexplained: Unexplained { behaviour: 1.0, logits: 1.0 },
     };
-    Extraction { report, mechanism: None, program: None, waves: None, splice: None, table: None }
+    Extraction { report, mechanism: None, program: None, waves: None, splice: None, table: None, right: None }
 }
 
 #[cfg(test)]

@@ -10,7 +10,6 @@
 mod check;
 mod collapse;
 mod cost;
-mod domain;
 pub mod emit;
 mod error;
 mod extraction;
@@ -28,7 +27,6 @@ mod splice;
 pub use check::{Counterexample, Effort, Network, Observed, Tick, Verdict, check, upper_bound};
 pub use collapse::{Collapsed, collapse};
 pub use cost::{Cost, table_bits};
-pub use domain::Domain;
 pub use error::{Cancelled, Error, Result, Trouble};
 pub use extraction::{Controls, Evidence, Extraction, Mechanism, Report, Specification, Unexplained, extract};
 pub use families::{Family, Found, recognise};

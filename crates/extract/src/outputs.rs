@@ -2,8 +2,10 @@
 
 use std::ops::Range;
 
+use engine::Domain;
+
 use crate::program::{Input, Program};
-use crate::{Domain, Error, Result, table_bits};
+use crate::{Error, Result, table_bits};
 
 /// Inputs and the answers to them.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,9 +21,9 @@ pub struct Outputs {
 impl Outputs {
     /// The answers to all inputs, the last position changing fastest, as [`Domain`] numbers them.
     pub fn complete(inputs: Vec<Input>, answers: Range<u32>, given: Vec<u32>) -> Result<Self> {
-        let domain = Domain::new(inputs.iter().map(Input::tokens).collect())?;
-        if domain.size() != Some(given.len() as u64) {
-            let size = domain.size().map_or_else(|| "2^64 or more".to_owned(), |size| size.to_string());
+        let domain = domain(&inputs, &answers)?;
+        if domain.len() != Some(given.len() as u64) {
+            let size = domain.len().map_or_else(|| "2^64 or more".to_owned(), |size| size.to_string());
             return Err(Error::Domain(format!("{} answers were given for {size} inputs", given.len())));
         }
         let tokens = (0..given.len()).flat_map(|i| domain.input(i as u64)).collect();
@@ -30,10 +32,9 @@ impl Outputs {
 
     /// The answers to some inputs.
     pub fn samples(inputs: Vec<Input>, answers: Range<u32>, rows: &[(Vec<u32>, u32)]) -> Result<Self> {
-        let domain = Domain::new(inputs.iter().map(Input::tokens).collect())?;
+        let domain = domain(&inputs, &answers)?;
         let fits = |row: &[u32]| {
-            row.len() == inputs.len()
-                && row.iter().zip(domain.positions()).all(|(token, tokens)| tokens.contains(token))
+            row.len() == inputs.len() && row.iter().zip(&domain.tokens).all(|(token, tokens)| tokens.contains(token))
         };
         if let Some((row, _)) = rows.iter().find(|(row, _)| !fits(row)) {
             return Err(Error::Domain(format!("the input {row:?} is not of the domain")));
@@ -45,8 +46,8 @@ impl Outputs {
 
     /// What a program answers, on its whole domain.
     pub fn of(program: &Program) -> Result<Self> {
-        let domain = Domain::new(program.inputs.iter().map(Input::tokens).collect())?;
-        let size = domain.size().ok_or_else(|| Error::Domain("the domain has 2^64 inputs or more".into()))?;
+        let domain = domain(&program.inputs, &program.answers)?;
+        let size = domain.len().ok_or_else(|| Error::Domain("the domain has 2^64 inputs or more".into()))?;
         let given = (0..size).map(|i| program.run(&domain.input(i))).collect::<Result<_>>()?;
         Self::complete(program.inputs.clone(), program.answers.clone(), given)
     }
@@ -121,6 +122,21 @@ impl Outputs {
     }
 }
 
+/// All that positions may hold, and what may be answered to it.
+pub(crate) fn domain(inputs: &[Input], answers: &Range<u32>) -> Result<Domain> {
+    let domain = Domain { tokens: inputs.iter().map(Input::tokens).collect(), answers: answers.clone() };
+    no_position_is_empty(&domain)?;
+    Ok(domain)
+}
+
+/// Refuses a domain that has no input, because a position has no token.
+pub(crate) fn no_position_is_empty(domain: &Domain) -> Result<()> {
+    match domain.tokens.iter().position(Range::is_empty) {
+        Some(i) => Err(Error::Domain(format!("position {i} of the domain allows no token"))),
+        None => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,5 +162,10 @@ mod tests {
         says(Outputs::complete(inputs.clone(), 0..5, vec![1, 2, 5]), "5 is given as an answer");
         says(Outputs::samples(inputs.clone(), 0..5, &[(vec![3], 1)]), "[3] is not of the domain");
         says(Outputs::samples(inputs, 0..5, &[]), "no answers");
+        let empty = vec![Input::new("a", 0..2), Input::new("b", 5..5)];
+        says(Outputs::complete(empty.clone(), 0..5, vec![]), "position 1 of the domain allows no token");
+        says(Outputs::of(&Program::of("p", &empty, Expr::Input(0), 0..5)), "position 1");
+        let large: Vec<Input> = (0..4).map(|i| Input::new(&format!("x{i}"), 0..1 << 20)).collect();
+        says(Outputs::complete(large, 0..5, vec![0]), "1 answers were given for 2^64 or more inputs");
     }
 }

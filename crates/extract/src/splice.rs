@@ -1,6 +1,6 @@
 //! A program put back into the network that it came from, in place of its mechanism.
 
-use engine::{Array, ByInput, Edit, Model, PointId, Spec};
+use engine::{Array, ByInput, Domain, Edit, Model, PointId, Spec};
 use methods::Tick;
 use methods::finite::{Finite, Over, Table};
 use serde::Serialize;
@@ -134,7 +134,7 @@ impl Splice {
 }
 
 /// A program's answers to all inputs of a network, with what stands for each: `rows` `[answer, ...]`.
-pub fn by_input(program: &Program, domain: &engine::Domain, rows: &Array) -> Result<ByInput> {
+pub fn by_input(program: &Program, domain: &Domain, rows: &Array) -> Result<ByInput> {
     let answers = program.answers.len();
     if rows.shape.first() != Some(&answers) {
         let shape = &rows.shape;
@@ -146,7 +146,7 @@ pub fn by_input(program: &Program, domain: &engine::Domain, rows: &Array) -> Res
 }
 
 /// The answer to each input of a domain, counted from the program's first.
-fn chosen(program: &Program, domain: &engine::Domain) -> Result<Vec<u32>> {
+fn chosen(program: &Program, domain: &Domain) -> Result<Vec<u32>> {
     let free = domain.free();
     let same = |(input, &at): (&crate::Input, &usize)| input.tokens() == domain.tokens[at];
     if program.inputs.len() != free.len() || !program.inputs.iter().zip(&free).all(same) {

@@ -10,7 +10,7 @@ use engine::{Model, arch};
 use kernels::Cpu;
 use lab::finite::{Asked, FiniteMark};
 use lab::{Mark, Recipe, evaluate};
-use methods::finite::{Finite, Over};
+use methods::finite::{Finite, Fourier, NeuronLogits, Over, Terms, key_frequencies, only, score, squared_weights};
 use serde_json::Value;
 
 fn folder(name: &str) -> PathBuf {
@@ -103,13 +103,15 @@ fn both_are_small() {
     assert!(bytes <= 5_000_000, "{bytes}");
 }
 
+fn sums_curve() -> Vec<FiniteMark> {
+    let lines = fs::read_to_string(folder("sums").join("curve.jsonl")).unwrap();
+    lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
 /// The network that adds: its curve, checkpoints and weights say the same.
 #[test]
 fn sums_became_right_on_what_it_never_saw() {
-    let marks: Vec<FiniteMark> = {
-        let lines = fs::read_to_string(folder("sums").join("curve.jsonl")).unwrap();
-        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-    };
+    let marks = sums_curve();
     let recipe: Recipe = serde_json::from_value(json(&folder("sums").join("recipe.json"))).unwrap();
     let kept: Vec<u64> = serde_json::from_value(recipe.parameters["checkpoints"].clone()).unwrap();
     assert_eq!(checkpoints("sums"), kept);
@@ -123,7 +125,7 @@ fn sums_became_right_on_what_it_never_saw() {
         assert!(step.is_none_or(|step| step == mark.step));
         let finite = Finite::new(&*model, &[], None).unwrap();
         let table = finite.table(&[], &mut |_, _| Ok(())).unwrap();
-        let right: Vec<usize> = (0..table.len()).map(|i| task.answer(&task.domain.input(i as u64)) as usize).collect();
+        let right = task.answers();
         let mut aside = vec![true; table.len()];
         split.train.numbers.iter().for_each(|&number| aside[number as usize] = false);
         let scored = table.score(&right, Some(&aside), Over::Vocabulary);
@@ -137,4 +139,38 @@ fn sums_became_right_on_what_it_never_saw() {
         assert!(on_card, "{row} is not on the card");
     }
     assert_eq!(marks.last().unwrap().test_accuracy, Some(1.0));
+}
+
+/// The progress measures of its last mark, which training took of its own parameters, are those of the network that ships,
+/// which the methods read through the engine.
+#[test]
+fn sums_measures_as_it_did_at_the_end_of_its_training() {
+    let mark = sums_curve().pop().unwrap();
+    let progress = mark.progress.unwrap();
+    let asked = Asked::of(&store::open(&folder("sums")).unwrap()).unwrap().unwrap();
+    let task = asked.ask.task().unwrap();
+    let (p, right) = (task.domain.answers.len(), task.answers());
+    let mut learnt = vec![false; right.len()];
+    asked.split(&task).unwrap().train.numbers.iter().for_each(|&number| learnt[number as usize] = true);
+    let model = model("sums", None);
+    let table = Finite::new(&*model, &[], None).unwrap().table(&[], &mut |_, _| Ok(())).unwrap();
+    let map = NeuronLogits::of(&*model).unwrap();
+    let key = key_frequencies(&map.shares());
+    assert_eq!(key, progress.key_frequencies);
+    let loss = |terms, counted| score(&only(&table.logits, p, &key, terms), table.vocabulary, &right, counted).loss;
+    let embedding = &model.anatomy().unwrap().embedding.matrix;
+    let embedded: Vec<f64> = model.backend().unpack(embedding)[..p * embedding.ins].iter().map(|&x| x.into()).collect();
+    // A 16-bit float holds 11 bits, so each weight may be off by 2^-11 of itself, some up and some down: sums over many are
+    // off by less, and so is what follows from them. Of a loss of e^-17 it is the logarithm that is off by such a share.
+    let rounding = 0.5_f64.powi(11);
+    let near = |what: &str, found: f64, mark: f64, share: f64| {
+        assert!((found / mark - 1.0).abs() < share, "{what}: {found}, and {mark} on the curve");
+    };
+    let restricted = progress.restricted_loss;
+    near("restricted loss", loss(Terms::Sums, None), restricted, rounding * -restricted.ln());
+    near("excluded loss", loss(Terms::AllButSums, Some(&learnt)), progress.excluded_loss, rounding);
+    let gini = Fourier::new(p).shares(&embedded, embedding.ins).gini();
+    near("the embedding's Gini", gini, progress.gini_embedding.unwrap(), rounding);
+    near("the neurons' Gini", map.shares().gini(), progress.gini_logits.unwrap(), rounding);
+    near("squared weights", squared_weights(&*model), mark.squared_weights, rounding);
 }

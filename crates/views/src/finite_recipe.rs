@@ -22,7 +22,7 @@ pub struct FiniteRecipe {
     pub share: f64,
     /// What is said to be right: `shuffled` deals the answers out at random, so that there is nothing to understand.
     #[serde(default)]
-    pub labels: FiniteLabels,
+    pub labels: Labels,
     /// Width of the residual stream.
     #[serde(default = "defaults::d_model")]
     #[schemars(range(min = 1, max = 4096))]
@@ -37,7 +37,7 @@ pub struct FiniteRecipe {
     pub d_mlp: usize,
     /// How steps follow from gradients.
     #[serde(default)]
-    pub optimiser: FiniteOptimiser,
+    pub optimiser: Rule,
     /// Learning rate, reached after the warm-up and kept.
     #[serde(default = "defaults::lr")]
     #[schemars(range(min = 0.0))]
@@ -89,32 +89,6 @@ pub struct FiniteRecipe {
     /// What chance depends on: which inputs are learnt from, the first weights, the batches.
     #[serde(default)]
     pub seed: u64,
-}
-
-/// What is said to be right.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum FiniteLabels {
-    /// What is right.
-    #[default]
-    Right,
-    /// The right answer to another input.
-    Shuffled,
-}
-
-/// How steps follow from gradients.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum FiniteOptimiser {
-    /// Gradient descent with momentum.
-    Sgd,
-    /// AdamW.
-    #[default]
-    Adamw,
-    /// Signs of averaged gradients.
-    Lion,
-    /// Orthogonalised momentum for matrices inside the network, AdamW for the rest.
-    Muon,
 }
 
 mod defaults {
@@ -175,11 +149,7 @@ impl FiniteRecipe {
     ) -> Result<Made> {
         let task = ask.task()?;
         let share = if self.share > 0.0 { self.share } else { usual_share(&task) };
-        let labels = match self.labels {
-            FiniteLabels::Right => Labels::Right,
-            FiniteLabels::Shuffled => Labels::Shuffled,
-        };
-        let asked = Asked { ask: ask.clone(), labels, share, seed: self.seed };
+        let asked = Asked { ask: ask.clone(), labels: self.labels, share, seed: self.seed };
         let split = asked.split(&task)?;
         let recipe = Recipe {
             recipe: name.into(),
@@ -223,14 +193,10 @@ impl FiniteRecipe {
         }
     }
 
-    fn course(&self, threads: usize) -> FiniteCourse {
+    /// The training that it describes.
+    pub(crate) fn course(&self, threads: usize) -> FiniteCourse {
         FiniteCourse {
-            rule: match self.optimiser {
-                FiniteOptimiser::Sgd => Rule::Sgd,
-                FiniteOptimiser::Adamw => Rule::AdamW,
-                FiniteOptimiser::Lion => Rule::Lion,
-                FiniteOptimiser::Muon => Rule::Muon,
-            },
+            rule: self.optimiser,
             schedule: Schedule { peak: self.lr, warm_up: self.warm_up, steps: self.steps, floor: 1.0 },
             batch: self.batch,
             betas: (self.beta1, self.beta2),

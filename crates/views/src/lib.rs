@@ -58,7 +58,7 @@ pub use corpus::CorpusRef;
 pub use cx::{Cx, Other, Others, Progress, Quiet};
 pub use edits::{load_edits, program_files};
 pub use error::{Error, Result};
-pub use extracted::{extracted, spliced, task_of};
+pub use extracted::{extracted, spliced};
 pub use extraction_figure::{extraction_figure, extraction_report};
 pub use maker::{AnyMaker, Made, Maker, News, Onlooker, Workplace};
 pub use makers::MAKERS;

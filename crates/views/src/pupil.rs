@@ -4,14 +4,12 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use engine::optim::Schedule;
 use kernels::{Backend, Cpu};
-use lab::finite::{
-    Ask, Asked, Enough, FiniteCourse, FiniteMark, FiniteSubject, Labels, Rule, Split, Task, train_finite,
-};
+use lab::finite::{Ask, Asked, FiniteCourse, FiniteMark, FiniteSubject, Labels, Split, Task, train_finite};
 use lab::{Event, Folder, Network, Outcome, Precision, Recipe};
 use serde::Serialize;
 
+use crate::finite_recipe::FiniteRecipe;
 use crate::{Bench, Opened, Result};
 
 /// How a network is taught. All that is not said is as in the recipes of finite domains.
@@ -56,24 +54,22 @@ pub(crate) struct Pupil {
     pub(crate) marks: Vec<FiniteMark>,
 }
 
-/// Steps between measurements.
-pub(crate) const EVERY: u64 = 100;
-
 impl Lessons {
     /// The configuration of Nanda et al. 2023, which the recipes have.
     pub(crate) fn of(ask: Ask, seed: u64) -> Self {
+        let recipe = FiniteRecipe::default();
         Self {
             ask,
             labels: Labels::Right,
             share: 0.3,
-            d_model: 128,
-            heads: 4,
-            d_mlp: 512,
+            d_model: recipe.d_model,
+            heads: recipe.heads,
+            d_mlp: recipe.d_mlp,
             even_attention: false,
-            decay: 1.0,
-            steps: 40_000,
-            until: 1e-5,
-            patience: 1000,
+            decay: recipe.weight_decay,
+            steps: recipe.steps,
+            until: recipe.until,
+            patience: recipe.patience,
             checkpoints: vec![],
             seed,
         }
@@ -125,19 +121,16 @@ impl Lessons {
     }
 
     fn course(&self) -> FiniteCourse {
-        FiniteCourse {
-            rule: Rule::AdamW,
-            schedule: Schedule { peak: 1e-3, warm_up: 10, steps: self.steps, floor: 1.0 },
-            batch: 0,
-            betas: (0.9, 0.98),
-            momentum: 0.0,
-            decay: self.decay,
-            seed: self.seed,
-            every: EVERY,
+        let recipe = FiniteRecipe {
+            weight_decay: self.decay,
+            steps: self.steps,
+            until: self.until,
+            patience: self.patience,
             checkpoints: self.checkpoints.clone(),
-            enough: (self.until > 0.0).then_some(Enough { loss: self.until, steps: self.patience }),
-            threads: kernels::threads(),
-        }
+            seed: self.seed,
+            ..FiniteRecipe::default()
+        };
+        recipe.course(kernels::threads())
     }
 }
 
@@ -171,9 +164,7 @@ impl Pupil {
 
     /// The right answers to all inputs, counted from the first answer.
     pub(crate) fn right(&self) -> Vec<usize> {
-        let domain = &self.task.domain;
-        let inputs = 0..domain.len().unwrap_or(0);
-        inputs.map(|i| (self.task.answer(&domain.input(i)) - domain.answers.start) as usize).collect()
+        self.task.answers()
     }
 
     /// Which of all inputs it learnt from.
@@ -181,5 +172,35 @@ impl Pupil {
         let mut learnt = vec![false; self.task.domain.len().unwrap_or(0) as usize];
         self.split.train.numbers.iter().for_each(|&i| learnt[i as usize] = true);
         learnt
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::optim::Schedule;
+    use lab::finite::{Enough, Operation, Rule};
+
+    use super::*;
+
+    #[test]
+    fn lessons_are_as_published() {
+        let lessons = Lessons::of(Ask::Modular { operation: Operation::Add, modulus: 113 }, 3);
+        assert_eq!((lessons.d_model, lessons.heads, lessons.d_mlp, lessons.share), (128, 4, 512, 0.3));
+        let course = FiniteCourse {
+            rule: Rule::AdamW,
+            schedule: Schedule { peak: 1e-3, warm_up: 10, steps: 40_000, floor: 1.0 },
+            batch: 0,
+            betas: (0.9, 0.98),
+            // AdamW has none.
+            momentum: lessons.course().momentum,
+            decay: 1.0,
+            seed: 3,
+            every: 100,
+            checkpoints: vec![],
+            enough: Some(Enough { loss: 1e-5, steps: 1000 }),
+            threads: kernels::threads(),
+        };
+        assert_eq!(lessons.course(), course);
+        assert_eq!(Lessons { until: 0.0, ..lessons }.course(), FiniteCourse { enough: None, ..course });
     }
 }

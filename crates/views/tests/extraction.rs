@@ -2,16 +2,19 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use engine::{Config, Model, arch};
+use engine::{Config, Model, Stored, Weights, arch};
 use extract::{Extraction, emit, extract};
-use kernels::Cpu;
-use lab::finite::{Ask, Operation, Task};
-use lab::{Network, Parameters};
+use kernels::{Bytes, Cpu, DType};
+use lab::finite::{Ask, FiniteMark, Operation, Task};
+use lab::{Network, Parameters, Random};
 use methods::finite::Finite;
-use views::{Opened, extracted};
+use serde_json::json;
+use tempfile::tempdir;
+use views::{MAKERS, Made, News, Onlooker, Opened, Workplace, extracted};
 
 fn zoo() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../zoo/sums")
@@ -33,6 +36,30 @@ fn model(network: &Network, parameters: &Parameters) -> Box<dyn Model> {
 fn of(model: &dyn Model, task: &Task) -> Extraction {
     let finite = Finite::new(model, &[], None).unwrap();
     extract(&finite, Some(&|input| task.answer(input)), 0, &mut |_, _| Ok(())).unwrap()
+}
+
+/// The network that ships, some of its tensors changed.
+fn shipped(file: &str, change: impl Fn(&mut BTreeMap<String, Stored>)) -> Box<dyn Model> {
+    let path = zoo().join(file);
+    let mut tensors = store::safetensors::Safetensors::parse(&store::map(&path).unwrap(), &path).unwrap().tensors;
+    change(&mut tensors);
+    let config = serde_json::from_slice(&std::fs::read(zoo().join("config.json")).unwrap()).unwrap();
+    arch::build(&Config::HuggingFace(config), Weights::new(tensors), Arc::new(Cpu::new()), u64::MAX).unwrap()
+}
+
+fn unembedding_at_random(tensors: &mut BTreeMap<String, Stored>) {
+    let unembedding = tensors.get_mut("unembed.weight").unwrap();
+    let mut random = Random::new(3, 0);
+    let drawn = (0..unembedding.shape.iter().product()).flat_map(|_| (random.normal() as f32).to_le_bytes());
+    *unembedding = Stored { dtype: DType::F32, bytes: Bytes::from(drawn.collect::<Vec<u8>>()), ..unembedding.clone() };
+}
+
+struct Deaf;
+
+impl Onlooker for Deaf {
+    fn sees(&self, _: &News<'_>) -> bool {
+        true
+    }
 }
 
 #[test]
@@ -73,16 +100,37 @@ fn networks_without_a_program_say_why() {
     assert!(random.program.is_none() && random.report.family.is_none(), "{:?}", random.report);
     assert!(random.report.why.contains("frequency stands out"), "{}", random.report.why);
     assert_eq!((random.report.domain_size, random.report.unexplained.behaviour), (Some(529), 1.0));
-    // The shipped network before it understood, and one whose unembedding is put together at random.
-    let before = zoo().join("checkpoints/1500.safetensors");
-    let bytes = store::map(&before).unwrap();
-    let tensors = store::safetensors::Safetensors::parse(&bytes, &before).unwrap().tensors;
-    let config = serde_json::from_slice(&std::fs::read(zoo().join("config.json")).unwrap()).unwrap();
-    let weights = engine::Weights::new(tensors);
-    let remembers = arch::build(&Config::HuggingFace(config), weights, Arc::new(Cpu::new()), u64::MAX).unwrap();
-    let remembers = of(&*remembers, &sums(113));
+    // The shipped network before it understood.
+    let remembers = of(&*shipped("checkpoints/1500.safetensors", |_| ()), &sums(113));
     assert!(remembers.program.is_none() && remembers.report.family.is_none(), "{:?}", remembers.report);
     assert!(!remembers.report.why.is_empty());
+    // The network that adds, its unembedding drawn at random: all before it is as it was.
+    let scrambled = of(&*shipped("model.safetensors", unembedding_at_random), &sums(113));
+    assert!(scrambled.program.is_none() && scrambled.report.family.is_none(), "{:?}", scrambled.report);
+    assert!(scrambled.report.why.contains("frequency stands out"), "{}", scrambled.report.why);
+}
+
+/// It knows answers by heart that follow no rule.
+#[test]
+fn a_network_that_learnt_shuffled_labels_has_no_program() {
+    let folder = tempdir().unwrap();
+    let place = Workplace::new(folder.path(), Arc::new(Cpu::new()), 2, &Deaf);
+    let recipe = json!({
+        "modulus": 17, "labels": "shuffled", "share": 1.0, "d_model": 32, "heads": 2, "d_mlp": 64,
+        "lr": 0.01, "weight_decay": 0.0, "steps": 400, "evaluate": 400, "seed": 1
+    });
+    let maker = MAKERS.iter().find(|maker| maker.name == "modular-addition").unwrap();
+    let Made::Whole(evaluation) = maker.make(recipe, &place).unwrap() else { panic!("it was not stopped") };
+    let mark: FiniteMark = serde_json::from_value(evaluation).unwrap();
+    assert!(mark.train_accuracy > 0.99, "{mark:?}");
+    let opened = Opened::open(folder.path(), Arc::new(Cpu::new()), u64::MAX).unwrap();
+    let finite = Finite::new(opened.model().unwrap(), &[], None).unwrap();
+    let extraction = extracted(opened.file(), &finite, 0, &mut |_, _| Ok(())).unwrap();
+    let report = extraction.report;
+    assert!(extraction.program.is_none() && extraction.mechanism.is_none() && report.family.is_none(), "{report:?}");
+    // What is right is not known where labels were dealt out.
+    assert_eq!((report.network_right, report.agree_spec, extraction.right), (None, None, None));
+    assert!(report.why.contains("frequency stands out"), "{}", report.why);
 }
 
 #[test]

@@ -34,6 +34,22 @@ fn recipes_are_listed_in_order_and_explained() {
     }
 }
 
+/// Recipes that were written down stay readable.
+#[test]
+fn words_of_choices_are_kept() {
+    let words = |maker: &str, parameter: &str| -> Vec<String> {
+        let schema = MAKERS.iter().find(|known| known.name == maker).unwrap().schema();
+        let property = &schema.as_value()["properties"][parameter];
+        let choices = property["$ref"].as_str().and_then(|path| schema.as_value().pointer(&path[1..]));
+        let choices = choices.unwrap_or(property)["oneOf"].as_array().unwrap();
+        choices.iter().map(|one| one["const"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(words("modular-addition", "labels"), ["right", "shuffled"]);
+    assert_eq!(words("modular-addition", "optimiser"), ["sgd", "adamw", "lion", "muon"]);
+    assert_eq!(words("modular-addition", "operation"), ["add", "subtract", "multiply", "square_add"]);
+    assert_eq!(words("sequence", "question"), ["majority", "duplicate", "distinct", "median", "lookup"]);
+}
+
 #[test]
 fn parameters_that_are_not_there_are_refused() {
     for maker in MAKERS {

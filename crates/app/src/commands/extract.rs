@@ -36,7 +36,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<()> {
     let network = opened.model()?;
     let finite = Finite::new(network, &[], None)?;
     let mut extraction = extracted(opened.file(), &finite, seed, &mut tick)?;
-    extraction.report.splice = spliced(opened.file(), &finite, &extraction, &mut tick)?;
+    extraction.report.splice = spliced(&finite, &extraction, &mut tick)?;
     waiting.finish();
     let report = &mut extraction.report;
     if let Some(batched) = speed::network(network)? {

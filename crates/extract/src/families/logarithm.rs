@@ -80,7 +80,7 @@ impl Logarithm {
         if !outputs.is_complete() || !varying.iter().all(residues) {
             return None;
         }
-        let domain = crate::Domain::new(outputs.inputs().iter().map(Input::tokens).collect()).ok()?;
+        let domain = crate::outputs::domain(outputs.inputs(), &outputs.answers()).ok()?;
         let mut ones = outputs.input(0).to_vec();
         for &i in &varying {
             ones[i] = 1;

@@ -238,9 +238,9 @@ mod tests {
 
     fn found(n: usize, tokens: u32, f: &dyn Fn(&[u32]) -> u32) -> Option<String> {
         let inputs: Vec<Input> = (0..n).map(|i| Input::new(&format!("x{i}"), 0..tokens)).collect();
-        let domain = crate::Domain::new(inputs.iter().map(Input::tokens).collect()).unwrap();
-        let given = (0..domain.size().unwrap()).map(|i| f(&domain.input(i))).collect();
-        let outputs = Outputs::complete(inputs, 0..tokens.max(10), given).unwrap();
+        let domain = crate::outputs::domain(&inputs, &(0..tokens.max(10))).unwrap();
+        let given = (0..domain.len().unwrap()).map(|i| f(&domain.input(i))).collect();
+        let outputs = Outputs::complete(inputs, domain.answers, given).unwrap();
         let found = Tree.find(&outputs)?;
         assert!(outputs.agree(&found.program), "{}", found.program);
         Some(found.program.to_string())

@@ -147,11 +147,12 @@ impl Waves {
         });
         // Frequencies may stand out on several circles, and on small ones all are looked at: then it is the circle whose
         // waves the logits are made of.
+        let logits = table.answer_logits();
         let mut best: Option<(Self, Observed, Vec<usize>)> = None;
         let mut any = false;
         for (circle, key) in chosen {
             any = true;
-            let observed = Observed::of(finite, &circle, &table.answer_logits());
+            let observed = Observed::of(finite, &circle, &logits);
             if observed.inputs.is_empty() {
                 continue;
             }
@@ -170,8 +171,8 @@ impl Waves {
         };
         waves.positions = finite.domain.free();
         let accuracy = |frequencies: &[usize]| {
-            let logits = without(&table.answer_logits(), answers, &waves.circle, frequencies);
-            methods::finite::score(&logits, answers, right, None).accuracy
+            let left = without(&logits, answers, &waves.circle, frequencies);
+            methods::finite::score(&left, answers, right, None).accuracy
         };
         waves.without = accuracy(&key);
         let mut random = Random::new(seed, OTHERS + 1);

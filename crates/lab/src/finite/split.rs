@@ -1,6 +1,7 @@
 //! Which inputs are learnt from, which are kept aside, and what is said to be right.
 
 use engine::Domain;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Task;
@@ -14,7 +15,7 @@ const LABELS: u64 = 1 << 47;
 const WHOLE: u64 = 1 << 16;
 
 /// What is said to be the answer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Labels {
     /// The right one.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use engine::optim::{AdamW, Lion, Muon, Optimiser, Schedule, Sgd};
 use kernels::Backend;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::split::Examples;
@@ -31,17 +32,17 @@ pub struct FiniteSubject<'a> {
 }
 
 /// How steps follow from gradients.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum Rule {
     /// Gradient descent, with momentum if that is not 0.
     Sgd,
     /// AdamW.
     #[default]
     AdamW,
-    /// Lion.
+    /// Lion: signs of averaged gradients.
     Lion,
-    /// Muon inside the network, AdamW for embeddings and biases.
+    /// Muon, orthogonalised momentum, for matrices inside the network; AdamW for embeddings and biases.
     Muon,
 }
 

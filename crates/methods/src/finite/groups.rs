@@ -70,6 +70,15 @@ impl Group {
         Ok(Self { order: n, table: table.to_vec(), identity, inverses })
     }
 
+    /// The group that permutations make up, in the order given; p·q applies q first. None if they make up none.
+    pub fn of_permutations(elements: &[Vec<u8>]) -> Option<Self> {
+        let compose =
+            |p: &[u8], q: &[u8]| q.iter().map(|&i| p.get(usize::from(i)).copied()).collect::<Option<Vec<u8>>>();
+        let number = |p: Vec<u8>| elements.iter().position(|other| *other == p);
+        let products = elements.iter().flat_map(|p| elements.iter().map(move |q| (p, q)));
+        Self::of_table(&products.map(|(p, q)| number(compose(p, q)?)).collect::<Option<Vec<_>>>()?).ok()
+    }
+
     /// How many elements it has.
     pub fn order(&self) -> usize {
         self.order
@@ -100,20 +109,25 @@ impl Group {
         (0..self.order).all(|a| (0..a).all(|b| self.product(a, b) == self.product(b, a)))
     }
 
-    /// How often an element is multiplied with itself until it is the identity.
-    pub fn order_of(&self, a: usize) -> usize {
-        let mut power = a;
-        let mut times = 1;
-        while power != self.identity {
-            power = self.product(power, a);
-            times += 1;
+    /// The powers of an element, the identity first.
+    pub fn powers(&self, x: usize) -> Vec<usize> {
+        let mut powers = vec![self.identity];
+        let mut next = x;
+        while next != self.identity {
+            powers.push(next);
+            next = self.product(next, x);
         }
-        times
+        powers
+    }
+
+    /// An element whose powers are all elements.
+    pub fn generator(&self) -> Option<usize> {
+        (0..self.order).find(|&x| self.powers(x).len() == self.order)
     }
 
     /// Whether one element's powers are all of it: addition modulo its order.
     pub fn is_cyclic(&self) -> bool {
-        (0..self.order).any(|a| self.order_of(a) == self.order)
+        self.generator().is_some()
     }
 
     /// Its conjugacy classes, each in rising order, by their first elements.

@@ -5,6 +5,7 @@
 //! first. Sources are Nanda et al. 2023, "Progress measures for grokking via mechanistic interpretability" (arXiv
 //! 2301.05217), and those that the methods name. All numbers are f64, and the same whatever the number of threads.
 
+mod actions;
 mod attention;
 mod clock_pizza;
 mod explained;

@@ -24,36 +24,10 @@ pub struct ModularAddition {
     pub modulus: u32,
     /// What is calculated.
     #[serde(default)]
-    pub operation: ModularOperation,
+    pub operation: Operation,
     /// The network, and how it learns.
     #[serde(flatten)]
     pub training: FiniteRecipe,
-}
-
-/// What is calculated of two numbers a and b.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ModularOperation {
-    /// a + b.
-    #[default]
-    Add,
-    /// a − b.
-    Subtract,
-    /// a · b.
-    Multiply,
-    /// a² + b.
-    SquareAdd,
-}
-
-impl From<ModularOperation> for Operation {
-    fn from(operation: ModularOperation) -> Self {
-        match operation {
-            ModularOperation::Add => Self::Add,
-            ModularOperation::Subtract => Self::Subtract,
-            ModularOperation::Multiply => Self::Multiply,
-            ModularOperation::SquareAdd => Self::SquareAdd,
-        }
-    }
 }
 
 const fn modulus() -> u32 {
@@ -62,11 +36,11 @@ const fn modulus() -> u32 {
 
 impl Maker for ModularAddition {
     fn example() -> Self {
-        Self { modulus: modulus(), operation: ModularOperation::Add, training: FiniteRecipe::default() }
+        Self { modulus: modulus(), operation: Operation::Add, training: FiniteRecipe::default() }
     }
 
     fn make(&self, place: &Workplace<'_>) -> Result<Made> {
-        let ask = Ask::Modular { operation: self.operation.into(), modulus: self.modulus };
+        let ask = Ask::Modular { operation: self.operation, modulus: self.modulus };
         let parameters = serde_json::to_value(self).unwrap_or_default();
         self.training.make(&ask, ("modular-addition", Self::REVISION, parameters), place)
     }

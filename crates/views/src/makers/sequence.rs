@@ -19,7 +19,7 @@ use crate::{Made, Maker, Result, Workplace};
 pub struct Sequence {
     /// Which question.
     #[serde(default)]
-    pub question: SequenceQuestion,
+    pub question: finite::Sequence,
     /// How many letters are given.
     #[serde(default = "length")]
     #[schemars(range(min = 2, max = 16))]
@@ -33,35 +33,6 @@ pub struct Sequence {
     pub training: FiniteRecipe,
 }
 
-/// What is asked. Letters count as numbers from 0.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum SequenceQuestion {
-    /// The letter that occurs most; of several the first in the alphabet.
-    #[default]
-    Majority,
-    /// Whether some letter occurs twice: `b`, else `a`.
-    Duplicate,
-    /// How many different letters there are, as a letter: one is `a`.
-    Distinct,
-    /// The letter in the middle of the sorted sequence; the lower of two.
-    Median,
-    /// The letter at the place that the first letter names, counted round.
-    Lookup,
-}
-
-impl From<SequenceQuestion> for finite::Sequence {
-    fn from(question: SequenceQuestion) -> Self {
-        match question {
-            SequenceQuestion::Majority => Self::Majority,
-            SequenceQuestion::Duplicate => Self::Duplicate,
-            SequenceQuestion::Distinct => Self::Distinct,
-            SequenceQuestion::Median => Self::Median,
-            SequenceQuestion::Lookup => Self::Lookup,
-        }
-    }
-}
-
 const fn length() -> usize {
     5
 }
@@ -73,7 +44,7 @@ const fn letters() -> u32 {
 impl Maker for Sequence {
     fn example() -> Self {
         Self {
-            question: SequenceQuestion::Majority,
+            question: finite::Sequence::Majority,
             length: length(),
             letters: letters(),
             training: FiniteRecipe::default(),
@@ -81,7 +52,7 @@ impl Maker for Sequence {
     }
 
     fn make(&self, place: &Workplace<'_>) -> Result<Made> {
-        let ask = Ask::Sequence { question: self.question.into(), length: self.length, letters: self.letters };
+        let ask = Ask::Sequence { question: self.question, length: self.length, letters: self.letters };
         let parameters = serde_json::to_value(self).unwrap_or_default();
         self.training.make(&ask, ("sequence", Self::REVISION, parameters), place)
     }

@@ -97,6 +97,12 @@ impl Task {
         (self.rule)(input)
     }
 
+    /// The right answers to all inputs, in the order of their numbers, counted from the first answer.
+    pub fn answers(&self) -> Vec<usize> {
+        let inputs = 0..self.domain.len().unwrap_or(0);
+        inputs.map(|i| (self.answer(&self.domain.input(i)) - self.domain.answers.start) as usize).collect()
+    }
+
     /// Of inputs of `length` tokens of `words`, then a sign, answered by one of the first `answers` words.
     fn of(
         about: String,
@@ -172,12 +178,10 @@ mod tests {
         for ask in asks.into_iter().chain(sequences) {
             let task = ask.task().unwrap();
             task.domain.check(task.words.len(), Some(task.domain.tokens.len())).unwrap();
-            let mut seen = vec![false; task.words.len()];
-            for i in 0..task.domain.len().unwrap() {
-                seen[task.answer(&task.domain.input(i)) as usize] = true;
-            }
-            let answered: Vec<u32> = (0..seen.len() as u32).filter(|&i| seen[i as usize]).collect();
-            assert!(answered.iter().all(|answer| task.domain.answers.contains(answer)), "{ask:?} {answered:?}");
+            let answers = task.answers();
+            assert_eq!(answers.len() as u64, task.domain.len().unwrap());
+            let answered: std::collections::BTreeSet<usize> = answers.into_iter().collect();
+            assert!(answered.iter().all(|&answer| answer < task.domain.answers.len()), "{ask:?} {answered:?}");
             assert!(answered.len() > 1, "{ask:?}");
             let words: std::collections::BTreeSet<&String> = task.words.iter().collect();
             assert_eq!(words.len(), task.words.len());

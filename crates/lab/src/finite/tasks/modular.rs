@@ -1,12 +1,13 @@
 //! Arithmetic of whole numbers modulo another.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Task, within};
 use crate::Result;
 
 /// What is done with two numbers a and b.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Operation {
     /// a + b.

@@ -1,12 +1,13 @@
 //! Small questions about sequences of letters.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Task, within};
 use crate::Result;
 
 /// Which question. Letters count as numbers from 0.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Sequence {
     /// The letter that occurs most; of several the first in the alphabet.
