@@ -95,7 +95,7 @@ pub struct Mechanism {
     pub logit_fve: f64,
     /// Share of the neurons in use of which one frequency explains at least 85 %; none where that was not looked at.
     pub neurons_explained: Option<f64>,
-    /// Neurons in use: the fewest that together make up 99.9 % of the variance that neurons write into the logits.
+    /// Neurons in use: the fewest that together make up 99 % of the variance that neurons write into the logits.
     pub neurons_in_use: Option<usize>,
     /// The share of all neurons, idle ones too.
     pub neurons_explained_of_all: Option<f64>,

@@ -20,7 +20,7 @@ const SMALL: usize = 11;
 const MANTISSA: u32 = 10;
 
 /// Neurons are in use that together make up this part of the variance that neurons write into the logits.
-const IN_USE: f64 = 0.999;
+const IN_USE: f64 = 0.99;
 
 /// Draws of other frequencies.
 const DRAWS: usize = 10;

@@ -21,7 +21,7 @@ use crate::{Bench, Reproduction, Result, Row};
 /// table of answers. All starts count, also those that have not generalised by their last step. Other questions are not
 /// published; a row of theirs holds if there is such a program.
 ///
-/// A neuron is in use if it is among the fewest that make up 99.9 % of the variance that neurons write into the logits. The
+/// A neuron is in use if it is among the fewest that make up 99 % of the variance that neurons write into the logits. The
 /// published share is of all neurons of one network; both are told.
 #[derive(Debug, JsonSchema)]
 pub struct Extraction;
@@ -250,4 +250,33 @@ fn starts(all: &[Found]) -> Vec<Row> {
             least(&kept) >= 0.95,
         ),
     ]
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_that_know_nothing_are_rows_that_do_not_hold() {
+        let scratch = tempfile::tempdir().unwrap();
+        let open = |_: &str| unreachable!("nothing is opened by name");
+        let bench = Bench::new(0, scratch.path(), &open, &crate::Quiet);
+        let trial = |start, labels| Trial { steps: 3, labels, ..Trial::addition(13, start) };
+        let found = |trial: Trial| trial.found(&bench, &mut |_| Ok(())).unwrap();
+        let all = [0, 1].map(|start| found(trial(start, Labels::Right)));
+        let rows = starts(&all);
+        assert!(rows.iter().all(|row| !row.holds), "{rows:?}");
+        assert!(rows[0].claim.contains("steps 3, 3") && rows[0].unit == "of 2 starts", "{rows:?}");
+        assert!(!all[0].row("not published").holds);
+        let control = found(Trial { name: "shuffled".into(), ..trial(0, Labels::Shuffled) }).control("shuffled");
+        assert!(control.holds && control.claim.contains("control, shuffled: none"), "{control:?}");
+        // A program that is right and short holds.
+        let mut known = all.into_iter().next().unwrap();
+        let report = &mut known.report;
+        (report.family, report.closed_form) = (Some("it".into()), Some("(a + b) % 13".into()));
+        (report.agree_network, report.agree_spec) = (report.domain_size, report.domain_size);
+        (report.bits, report.table_bits) = (Some(40), Some(600));
+        assert!(known.row("not published").holds && !known.control("it").holds);
+    }
 }
