@@ -47,21 +47,22 @@ pub(super) fn amplitudes(logits: &[f64], answers: usize, circle: &Circle, freque
 }
 
 /// Amplitudes `[input]` as a product of one factor of length 1 for each token of the input: `[position][token]`. `digits` are
-/// the tokens' places `[input, position]`, `counts` how many there are at each position.
+/// the tokens' places `[input, position]`, `counts` how many there are at each position; inputs are all there are, the last
+/// position changing fastest.
 ///
-/// Each factor in turn is what fits best beside the others, from factors that differ from the first input in one token.
+/// A token's factor begins as the turn from the first token of its position, over all inputs that differ in nothing else; then
+/// each in turn is what fits best beside the others.
 pub(super) fn factors(z: &[Complex], digits: &[usize], counts: &[usize]) -> Vec<Vec<Complex>> {
     const ROUNDS: usize = 4;
     let n = counts.len();
-    let mut factors: Vec<Vec<Complex>> = counts.iter().map(|&count| vec![[1.0, 0.0]; count]).collect();
-    let reference = unit(z.first().copied().unwrap_or([1.0, 0.0]));
-    for (z, digits) in z.iter().zip(digits.chunks_exact(n)) {
-        let moved: Vec<usize> = (0..n).filter(|&i| digits[i] > 0).collect();
-        if let [position] = moved[..] {
-            factors[position][digits[position]] = unit(times(*z, conjugate(reference)));
-        }
-    }
-    factors[0].iter_mut().for_each(|factor| *factor = times(*factor, reference));
+    let turned = |position: usize, token: usize| {
+        let step = token * counts[position + 1..].iter().product::<usize>();
+        let firsts = (0..z.len()).filter(|i| digits[i * n + position] == 0);
+        let turns = firsts.map(|i| times(z[i + step], conjugate(z[i])));
+        unit(turns.fold([0.0; 2], |sum, turn| [sum[0] + turn[0], sum[1] + turn[1]]))
+    };
+    let mut factors: Vec<Vec<Complex>> =
+        (0..n).map(|position| (0..counts[position]).map(|token| turned(position, token)).collect()).collect();
     for _ in 0..ROUNDS {
         for position in 0..n {
             let mut sums = vec![[0.0; 2]; counts[position]];
@@ -116,6 +117,16 @@ mod tests {
                 assert_eq!(place(m, &[(k, 1.0, *b)]), (token * token % m) as i64);
             }
         }
+    }
+
+    #[test]
+    fn a_few_inputs_that_fall_out_change_no_factor() {
+        // A parity of six bits, wrong where one bit alone is set, and where none is.
+        let digits: Vec<usize> = (0..64).flat_map(|i| (0..6).rev().map(move |bit| i >> bit & 1)).collect();
+        let sign = |i: usize| if (i.count_ones() % 2 == 0) == (i.count_ones() > 1) { 1.0 } else { -1.0 };
+        let z: Vec<Complex> = (0..64).map(|i| [sign(i), 0.0]).collect();
+        let found = factors(&z, &digits, &[2; 6]);
+        assert!(found.iter().all(|of| place(2, &[(1, 1.0, of[1])]) == 1), "{found:?}");
     }
 
     #[test]
