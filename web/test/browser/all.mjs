@@ -19,10 +19,11 @@ import { numbers } from "./numbers.mjs";
 import { outside } from "./outside.mjs";
 import { restart } from "./restart.mjs";
 import { selection } from "./selection.mjs";
+import { training } from "./training.mjs";
 import { workspaces } from "./workspaces.mjs";
 
 // Those that take longest come first, so that both end at about the same time.
-const PARTS = [layout, cause, accessibility, numbers, figures, workspaces, selection, exports, gallery, hostile, jobs, restart, attention, marks, forms, compared, outside, access];
+const PARTS = [layout, cause, accessibility, numbers, figures, workspaces, selection, exports, gallery, hostile, jobs, training, restart, attention, marks, forms, compared, outside, access];
 /** Each has a program and a browser of its own: half of a test is waiting. */
 const LANES = 2;
 

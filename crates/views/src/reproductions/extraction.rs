@@ -17,8 +17,8 @@ use crate::{Bench, Reproduction, Result, Row};
 /// rule. Then there are other questions, one start each. The controls have nothing to be read: a network that was drawn and
 /// not trained, one that was stopped while it only remembers, one that was taught answers dealt out at random.
 ///
-/// A program counts if it answers all inputs as the network does and as is right, and takes less than half the bits of the
-/// table of answers. All starts count, also those that have not generalised by their last step. Other questions are not
+/// A program counts if it answers all inputs as is right and at least 99 % as the network does, and takes less than half the
+/// bits of the table of answers. All starts count, also those that have not generalised by their last step. Other questions are not
 /// published; a row of theirs holds if there is such a program.
 ///
 /// A neuron is in use if it is among the fewest that make up 99 % of the variance that neurons write into the logits. The
@@ -92,7 +92,7 @@ fn questions() -> Vec<Trial> {
         trial("multiply", modular(Operation::Multiply), 0.5, 20_000),
         trial("square-add", modular(Operation::SquareAdd), 0.5, 20_000),
         trial("s3", Ask::Group { group: "s3".into() }, 0.8, 10_000),
-        trial("parity", Ask::Parity { length: 8 }, 0.8, 10_000),
+        trial("parity", Ask::Parity { length: 10 }, 0.5, 10_000),
         trial("maximum", Ask::Maximum { length: 2, numbers: 16 }, 0.8, 10_000),
         trial("median", Ask::Sequence { question: Sequence::Median, length: 3, letters: 5 }, 0.8, 10_000),
     ]
@@ -129,14 +129,12 @@ impl Trial {
 }
 
 impl Found {
-    /// Whether there is a program that is the network and is right, and is short.
+    /// Whether there is a short program that is right, and nearly the network: that needs not be right everywhere.
     fn holds(&self) -> bool {
         let report = &self.report;
         let short = report.bits.zip(report.table_bits).is_some_and(|(bits, table)| 2 * bits < table);
-        report.family.is_some()
-            && report.agree_network == report.domain_size
-            && report.agree_spec == report.domain_size
-            && short
+        let right = report.agree_spec.is_some() && report.agree_spec == report.domain_size;
+        report.family.is_some() && short && right && report.unexplained.behaviour <= 0.01
     }
 
     fn network_right(&self) -> f64 {
@@ -204,7 +202,7 @@ fn starts(all: &[Found]) -> Vec<Row> {
     vec![
         row(
             format!(
-                "a short program that is right for all pairs, as the network is (steps {steps}; networks right for {}; key \
+                "a short program that is right for all pairs (steps {steps}; networks right for {}; key \
                  frequencies {frequencies})",
                 listed(&right, 3)
             ),
@@ -277,6 +275,7 @@ mod tests {
         (report.family, report.closed_form) = (Some("it".into()), Some("(a + b) % 13".into()));
         (report.agree_network, report.agree_spec) = (report.domain_size, report.domain_size);
         (report.bits, report.table_bits) = (Some(40), Some(600));
+        report.unexplained.behaviour = 0.005;
         assert!(known.row("not published").holds && !known.control("it").holds);
     }
 }
