@@ -69,6 +69,7 @@ export function grid(sheet: Sheet, cx: Context, first: Theme, options: GridOptio
     const cell = make("button", sheet.numeric?.[column] ? "fig-cell num" : "fig-cell", visible(heading));
     cell.type = "button";
     cell.tabIndex = -1;
+    if (heading === "") cell.ariaLabel = `column ${column + 1}`;
     const wrap = make("div", "fig-th");
     wrap.setAttribute("role", "columnheader");
     wrap.append(cell);
