@@ -191,3 +191,15 @@ fn the_program_is_held_beside_the_network() {
     says(json!({"prompt": [3, 7, 5]}), "3 7 5 are none of the inputs");
     says(json!({"term": 4}), "7 answers have 1 to 3");
 }
+
+#[test]
+fn views_of_any_network_are_shown_of_a_very_small_one() {
+    let opened = addition();
+    let found = ask(&opened, "next_tokens", json!({"prompt": [3, 5, 7], "k": 50}), &[]).unwrap();
+    assert_eq!(found["top_ids"]["shape"], json!([3, 8]), "all there are");
+    assert_eq!(found["top_ids"]["data"][16], 1, "3 + 5 is 1 modulo 7");
+    // In three positions nothing can be repeated.
+    let found = ask(&opened, "pattern", json!({"prompt": [3, 5, 7]}), &[]).unwrap();
+    assert!(numbers(&found["induction"]).iter().all(|score| score.is_nan()));
+    assert!(numbers(&found["first_token"]).iter().all(|score| (0.0..=1.0).contains(score)));
+}

@@ -41,7 +41,8 @@ pub struct Pattern {
     /// What is drawn of a layer or head: the attention, or how much it moves.
     #[serde(default)]
     pub weight: Weight,
-    /// Length of the random text that is given twice for the induction score, at most half of what the model takes.
+    /// Length of the random text that is given twice for the induction score, at most half of what the model takes;
+    /// one that takes less than four tokens has no such score.
     #[serde(default = "default_repeat")]
     #[schemars(range(min = 2))]
     pub repeat: usize,
@@ -129,11 +130,16 @@ impl View for Pattern {
         let prompt = cx.prompt(&self.prompt)?;
         let subject = cx.subject(&prompt.ids)?;
         let found = methods::patterns(subject, self.layer, self.head, &mut |done, of| cx.tick(done, 2 * of))?;
-        // A model with a short context still gets a score.
-        let most = cx.model()?.spec().sizes.n_ctx.map_or(self.repeat, |n| self.repeat.min(n / 2));
-        let (text, edits) = methods::random_repeat(subject, most, self.seed)?;
-        let subject = Subject { tokens: &text, edits: &edits, ..subject };
-        let twice = methods::patterns(subject, self.layer, self.head, &mut |done, of| cx.tick(of + done, 2 * of))?;
+        // A model with a short context still gets a score, but where nothing can be repeated in it.
+        let context = cx.model()?.spec().sizes.n_ctx.unwrap_or(usize::MAX);
+        let most = self.repeat.min(context / 2);
+        let twice = if context < SHORTEST {
+            None
+        } else {
+            let (text, edits) = methods::random_repeat(subject, most, self.seed)?;
+            let subject = Subject { tokens: &text, edits: &edits, ..subject };
+            Some(methods::patterns(subject, self.layer, self.head, &mut |done, of| cx.tick(of + done, 2 * of))?)
+        };
         let n = found.positions;
         let grid = [found.layers.len(), found.heads.len()];
         let score = |of: &Patterns, score: &dyn Fn(&[f32]) -> f64| {
@@ -159,7 +165,10 @@ impl View for Pattern {
             weight: self.weight,
             weighted,
             previous_token: score(&found, &|pattern| methods::previous_token(pattern, n))?,
-            induction: score(&twice, &|pattern| methods::induction(pattern, most))?,
+            induction: match &twice {
+                Some(twice) => score(twice, &|pattern| methods::induction(pattern, most))?,
+                None => score(&found, &|_| f64::NAN)?,
+            },
             duplicate_token: score(&found, &|pattern| methods::duplicate_token(pattern, &prompt.ids))?,
             first_token: score(&found, &|pattern| methods::first_token(pattern, n))?,
             tokens: Array::vector(Dim::Pos, prompt.words),
@@ -178,6 +187,9 @@ impl View for Pattern {
         }
     }
 }
+
+/// Positions in which two tokens can be repeated.
+const SHORTEST: usize = 4;
 
 /// Positions up to which a single pattern has its numbers written in it.
 const MOST_WITH_NUMBERS: usize = 24;

@@ -18,7 +18,7 @@ use crate::{Cx, PromptRef, Result, View, Why};
 pub struct NextTokens {
     /// The text to look at.
     pub prompt: PromptRef,
-    /// How many of the likeliest next tokens to give for each position.
+    /// How many of the likeliest next tokens to give for each position; of a smaller vocabulary all.
     #[serde(default = "default_k")]
     #[schemars(range(min = 1))]
     pub k: usize,
@@ -63,8 +63,10 @@ impl View for NextTokens {
 
     fn run(&self, cx: &Cx<'_>) -> Result<Output> {
         let prompt = cx.prompt(&self.prompt)?;
-        let found = methods::next_tokens(cx.subject(&prompt.ids)?, self.k, &mut |done, of| cx.tick(done, of))?;
-        let (by_top, tops) = ([Dim::Pos, Dim::K], [prompt.ids.len(), self.k]);
+        // A vocabulary of fewer is shown whole.
+        let k = cx.model()?.spec().sizes.d_vocab.map_or(self.k, |vocabulary| self.k.min(vocabulary));
+        let found = methods::next_tokens(cx.subject(&prompt.ids)?, k, &mut |done, of| cx.tick(done, of))?;
+        let (by_top, tops) = ([Dim::Pos, Dim::K], [prompt.ids.len(), k]);
         Ok(Output {
             tokens: Array::vector(Dim::Pos, prompt.words),
             ids: Array::vector(Dim::Pos, prompt.ids),
