@@ -7,13 +7,15 @@ use serde::Serialize;
 
 use crate::families::Found;
 use crate::program::{Input, Program};
-use crate::reading::{Wave, Waves};
+use crate::reading::{Representation, Representations, Wave, Waves};
 use crate::{Outputs, Result, Splice, Spliced, collapse, recognise};
 
 /// A program has to answer as the network does on this share of the domain. A network that is right but for a few inputs
 /// has the program that is right on all.
 const LEAST_AGREEMENT: f64 = 0.99;
-/// And its mechanism has to explain this part of the variance of logits.
+/// And its mechanism has to explain this part of the variance of logits. That of a group has to explain this part of what a
+/// table of the right answers leaves, too: a table is a sum of characters as well, so that a network which learnt all products
+/// by heart would pass.
 const LEAST_FVE: f64 = 0.5;
 /// A neuron is explained by a frequency that has this part of its variance (Nanda et al. 2023).
 const EXPLAINED: f64 = 0.85;
@@ -30,7 +32,7 @@ pub struct Extraction {
     pub mechanism: Option<Program>,
     /// The closed form, if the mechanism comes down to one.
     pub program: Option<Program>,
-    /// What was read.
+    /// The waves that were read; none where the mechanism has none.
     pub waves: Option<Waves>,
     /// What goes into the network in place of the mechanism; none where no program is believed, or the network has no
     /// stream to put it into.
@@ -87,10 +89,12 @@ pub struct Report {
 pub struct Mechanism {
     /// The mechanism as a formula.
     pub formula: String,
-    /// Key frequencies, in falling order of amplitude.
+    /// Key frequencies, in falling order of amplitude; of a group the places of the representations in use.
     pub frequencies: Vec<usize>,
-    /// The waves themselves.
+    /// The waves themselves; empty for a group.
     pub waves: Vec<Wave>,
+    /// The representations in use, in falling order of what they explain; empty for waves.
+    pub representations: Vec<Representation>,
     /// Part of the variance of the network's logits that the mechanism's explain.
     pub logit_fve: f64,
     /// Share of the neurons in use of which one frequency explains at least 85 %; none where that was not looked at.
@@ -110,7 +114,7 @@ pub struct Mechanism {
 /// What should come out otherwise.
 #[derive(Clone, Debug, Serialize)]
 pub struct Controls {
-    /// What as many other frequencies explain of the logits, one number for each draw.
+    /// What as many other frequencies, or representations, explain of the logits, one number for each draw.
     pub other_frequencies_fve: Vec<f64>,
     /// Accuracy of the network without its key frequencies.
     pub accuracy_without_key: f64,
@@ -165,6 +169,19 @@ pub fn extract(finite: &Finite<'_>, known: Option<Specification<'_>>, seed: u64,
         Ok(waves) => network.with_waves(size, waves)?,
         Err(why) => network.without(size, why),
     };
+    if extraction.believed().is_none() {
+        match Representations::read(finite, &table, against, seed) {
+            Ok(Some(found)) => {
+                let of_group = network.with_representations(size, &found)?;
+                let explains_more = of_group.report.unexplained.logits < extraction.report.unexplained.logits;
+                if of_group.believed().is_some() || explains_more {
+                    extraction = of_group;
+                }
+            }
+            Ok(None) => (),
+            Err(why) => extraction.report.why.extend(["; and ", &why]),
+        }
+    }
     if let (Some(program), Some(point)) = (extraction.believed(), spliced) {
         extraction.splice = Some(Splice::of(program, finite, point, &table)?);
     }
@@ -211,61 +228,136 @@ impl Network {
     }
 
     fn with_waves(&self, size: Option<u64>, waves: Waves) -> Result<Extraction> {
-        let inputs = self.outputs.len() as f64;
         let program = waves.program(&self.inputs, self.outputs.answers());
-        let agree = self.agree(&program, self.outputs.given().iter().copied());
-        let collapsed = collapse(&program);
         let neurons = waves.neurons.as_ref();
+        let plain = self.mechanism(&program, waves.logit_fve);
         let mechanism = Mechanism {
-            formula: program.to_string(),
             frequencies: waves.frequencies(),
             waves: waves.waves.clone(),
-            logit_fve: waves.logit_fve,
             neurons_explained: neurons.map(|neurons| neurons.above_in_use(EXPLAINED)),
             neurons_in_use: neurons.map(|neurons| neurons.in_use().len()),
             neurons_explained_of_all: neurons.map(|neurons| neurons.above(EXPLAINED)),
-            agree_network: agree,
-            margin: collapsed.as_ref().map(|collapsed| collapsed.margin),
-            bits: program.cost().bits,
+            ..plain
         };
         let controls = Controls {
             other_frequencies_fve: waves.other_fve.clone(),
             accuracy_without_key: waves.without,
             accuracy_without_others: waves.without_others.clone(),
         };
-        let mut extraction = self.without(size, String::new());
-        extraction.report.unexplained.logits = 1.0 - waves.logit_fve;
-        extraction.report.evidence = evidence(&mechanism, &controls, inputs);
-        extraction.report.controls = Some(controls);
-        let (share, fve) = (agree as f64 / inputs, waves.logit_fve);
-        extraction.report.mechanism = Some(mechanism);
-        extraction.waves = Some(waves);
-        let doubt = |extraction: &mut Extraction, why: String| extraction.report.why = why;
-        if share < LEAST_AGREEMENT || fve < LEAST_FVE {
-            doubt(
-                &mut extraction,
+        let doubt = self.doubt(&mechanism, "waves that stand out in the weights");
+        let told = Told {
+            family: "trigonometric sums",
+            largest: "a sum of cosines, which is largest where its argument is 0".into(),
+            not_alone: "the mechanism's best answer does not follow from the sum of turns alone",
+        };
+        let evidence = evidence(&mechanism, &controls, self.outputs.len() as f64, "frequencies");
+        let extraction = self.with(size, (program, mechanism), (controls, evidence), doubt, &told)?;
+        Ok(Extraction { waves: Some(waves), ..extraction })
+    }
+
+    fn with_representations(&self, size: Option<u64>, found: &Representations) -> Result<Extraction> {
+        let program = found.program(&self.inputs, self.outputs.answers());
+        let plain = self.mechanism(&program, found.logit_fve);
+        let mechanism = Mechanism {
+            frequencies: found.used.iter().map(|used| used.place).collect(),
+            representations: found.used.clone(),
+            ..plain
+        };
+        let controls = Controls {
+            other_frequencies_fve: found.other_fve.clone(),
+            accuracy_without_key: found.without,
+            accuracy_without_others: found.without_others.clone(),
+        };
+        let mut evidence = evidence(&mechanism, &controls, self.outputs.len() as f64, "representations");
+        let table = "a table of the right answers, which any network that answers like this has in its logits";
+        evidence.push(Evidence {
+            claim: "variance of logits explained, beside a table".into(),
+            value: found.logit_fve,
+            baseline: Some(found.table_fve),
+            against: Some(table.into()),
+        });
+        let beyond = found.beyond_table();
+        let doubt = self.doubt(&mechanism, "characters of representations").or_else(|| {
+            (beyond < LEAST_FVE).then(|| {
                 format!(
-                    "the waves that stand out in the weights give the network's answer to {:.1} % of the inputs and explain \
-                     {:.1} % of its logits: it does something else",
-                    100.0 * share,
-                    100.0 * fve
-                ),
-            );
+                    "characters of representations explain {:.1} % of its logits, a table of the right answers already {:.1} %, \
+                     and of the rest they explain {:.1} %: most of what it does besides giving answers is something else",
+                    100.0 * found.logit_fve,
+                    100.0 * found.table_fve,
+                    100.0 * beyond.max(0.0)
+                )
+            })
+        });
+        let told = Told {
+            family: "group representations",
+            largest: format!("a sum of characters of a·b·c⁻¹ in {}, which is largest at c = a·b", found.group.name()),
+            not_alone: "the sum of characters is not largest at the product alone",
+        };
+        self.with(size, (program, mechanism), (controls, evidence), doubt, &told)
+    }
+
+    /// What is told of every mechanism, whatever it is made of.
+    fn mechanism(&self, program: &Program, logit_fve: f64) -> Mechanism {
+        Mechanism {
+            formula: program.to_string(),
+            frequencies: Vec::new(),
+            waves: Vec::new(),
+            representations: Vec::new(),
+            logit_fve,
+            neurons_explained: None,
+            neurons_in_use: None,
+            neurons_explained_of_all: None,
+            agree_network: self.agree(program, self.outputs.given().iter().copied()),
+            margin: None,
+            bits: program.cost().bits,
+        }
+    }
+
+    /// Why a mechanism is not believed.
+    fn doubt(&self, mechanism: &Mechanism, parts: &str) -> Option<String> {
+        let (share, fve) = (mechanism.agree_network as f64 / self.outputs.len() as f64, mechanism.logit_fve);
+        (share < LEAST_AGREEMENT || fve < LEAST_FVE).then(|| {
+            format!(
+                "the {parts} give the network's answer to {:.1} % of the inputs and explain \
+                 {:.1} % of its logits: it does something else",
+                100.0 * share,
+                100.0 * fve
+            )
+        })
+    }
+
+    /// An extraction from a mechanism and what speaks for it; `doubt` says why it is not believed, if it is not.
+    fn with(
+        &self,
+        size: Option<u64>,
+        (mechanism, read): (Program, Mechanism),
+        (controls, evidence): (Controls, Vec<Evidence>),
+        doubt: Option<String>,
+        told: &Told,
+    ) -> Result<Extraction> {
+        let collapsed = collapse(&mechanism);
+        let mut extraction = self.without(size, String::new());
+        let report = &mut extraction.report;
+        report.unexplained.logits = 1.0 - read.logit_fve;
+        report.evidence = evidence;
+        report.controls = Some(controls);
+        report.mechanism = Some(Mechanism { margin: collapsed.as_ref().map(|collapsed| collapsed.margin), ..read });
+        if let Some(why) = doubt {
+            report.why = why;
             return Ok(extraction);
         }
-        extraction.mechanism = Some(program);
+        extraction.mechanism = Some(mechanism);
         let Some(collapsed) = collapsed else {
-            doubt(&mut extraction, "the mechanism's best answer does not follow from the sum of turns alone".into());
+            report.why = told.not_alone.into();
             return Ok(extraction);
         };
         // The closed form is searched among programs that are equal to the mechanism on the whole domain.
         let Some(Found { program, bits, why, .. }) = recognise(&Outputs::of(&collapsed.program)?).into_iter().next()
         else {
-            doubt(&mut extraction, "the mechanism is no formula of any family".into());
+            report.why = "the mechanism is no formula of any family".into();
             return Ok(extraction);
         };
         let agree = self.agree(&program, self.outputs.given().iter().copied());
-        let report = &mut extraction.report;
         let table_bits = self.outputs.table_bits();
         if bits * 2 >= table_bits {
             report.why =
@@ -278,16 +370,24 @@ impl Network {
         report.agree_spec = right.map(|right| self.agree(&program, right.iter().map(|&answer| first + answer as u32)));
         report.bits = Some(bits);
         report.operations = Some(program.cost().operations);
-        report.family = Some("trigonometric sums".into());
+        report.family = Some(told.family.into());
         // As code writes it.
         report.closed_form = Some(program.to_string().replace(" mod ", " % "));
-        report.unexplained.behaviour = 1.0 - agree as f64 / inputs;
-        report.why = format!(
-            "the mechanism answers with argmax of a sum of cosines, which is largest where its argument is 0; {why}"
-        );
+        report.unexplained.behaviour = 1.0 - agree as f64 / self.outputs.len() as f64;
+        report.why = format!("the mechanism answers with argmax of {}; {why}", told.largest);
         extraction.program = Some(program);
         Ok(extraction)
     }
+}
+
+/// Words of a kind of mechanism.
+struct Told {
+    /// What its programs are called.
+    family: &'static str,
+    /// What the best answer is the largest of, and why that is the answer.
+    largest: String,
+    /// Why there is no closed form, where several answers may be best.
+    not_alone: &'static str,
 }
 
 /// What inputs are called: `c` is what answers are.
@@ -298,7 +398,8 @@ fn names(inputs: usize) -> Vec<String> {
     }
 }
 
-fn evidence(mechanism: &Mechanism, controls: &Controls, inputs: f64) -> Vec<Evidence> {
+/// `parts` are what the mechanism is made of.
+fn evidence(mechanism: &Mechanism, controls: &Controls, inputs: f64, parts: &str) -> Vec<Evidence> {
     let of = |claim: &str, value: f64, baseline: Option<f64>, against: &str| {
         let against = baseline.map(|_| against.to_owned());
         Evidence { claim: claim.into(), value, baseline, against }
@@ -311,10 +412,10 @@ fn evidence(mechanism: &Mechanism, controls: &Controls, inputs: f64) -> Vec<Evid
             "variance of logits explained",
             mechanism.logit_fve,
             largest(&controls.other_frequencies_fve),
-            "other frequencies, the best of 10 draws",
+            &format!("other {parts}, the best of 10 draws"),
         ),
         of(
-            "accuracy without these frequencies",
+            &format!("accuracy without these {parts}"),
             controls.accuracy_without_key,
             smallest(&controls.accuracy_without_others),
             "without others, the worst of 10 draws",

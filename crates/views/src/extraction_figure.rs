@@ -49,6 +49,11 @@ fn told(output: &Output) -> String {
     });
     let agree = agree.unwrap_or_else(|| "It was not compared with the network".into());
     match output.logit_fve {
+        Some(fve) if output.frequencies.is_empty() => format!(
+            "{agree}; it is a sum of characters of representations, not of waves, and explains {:.1} % of the variance of \
+             logits.",
+            100.0 * fve
+        ),
         Some(fve) => format!("{agree}; its waves explain {:.1} % of the variance of logits.", 100.0 * fve),
         None => agree + ".",
     }
@@ -222,8 +227,8 @@ fn evidence(output: &Output) -> Option<Figure> {
     let table = Table::new(Dim::Row)
         .title("Evidence")
         .caption(
-            "Shares from 0 to 1. The control is what should come out otherwise: as many other frequencies, drawn at \
-             random.",
+            "Shares from 0 to 1. The control is what should come out otherwise: as many other frequencies or \
+             representations, drawn at random.",
         )
         .words("statement", output.statements.data().iter().cloned())
         .floats("value", output.values.data().iter().copied())

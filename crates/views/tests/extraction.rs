@@ -110,27 +110,52 @@ fn networks_without_a_program_say_why() {
     assert!(scrambled.report.why.contains("frequency stands out"), "{}", scrambled.report.why);
 }
 
+/// What comes of a network that is trained on the spot.
+fn of_trained(maker: &str, recipe: serde_json::Value) -> (FiniteMark, Extraction) {
+    let folder = tempdir().unwrap();
+    let place = Workplace::new(folder.path(), Arc::new(Cpu::new()), 2, &Deaf);
+    let maker = MAKERS.iter().find(|one| one.name == maker).unwrap();
+    let Made::Whole(evaluation) = maker.make(recipe, &place).unwrap() else { panic!("it was not stopped") };
+    let opened = Opened::open(folder.path(), Arc::new(Cpu::new()), u64::MAX).unwrap();
+    let finite = Finite::new(opened.model().unwrap(), &[], None).unwrap();
+    let extraction = extracted(opened.file(), &finite, 0, &mut |_, _| Ok(())).unwrap();
+    (serde_json::from_value(evaluation).unwrap(), extraction)
+}
+
 /// It knows answers by heart that follow no rule.
 #[test]
 fn a_network_that_learnt_shuffled_labels_has_no_program() {
-    let folder = tempdir().unwrap();
-    let place = Workplace::new(folder.path(), Arc::new(Cpu::new()), 2, &Deaf);
     let recipe = json!({
         "modulus": 17, "labels": "shuffled", "share": 1.0, "d_model": 32, "heads": 2, "d_mlp": 64,
         "lr": 0.01, "weight_decay": 0.0, "steps": 400, "evaluate": 400, "seed": 1
     });
-    let maker = MAKERS.iter().find(|maker| maker.name == "modular-addition").unwrap();
-    let Made::Whole(evaluation) = maker.make(recipe, &place).unwrap() else { panic!("it was not stopped") };
-    let mark: FiniteMark = serde_json::from_value(evaluation).unwrap();
+    let (mark, extraction) = of_trained("modular-addition", recipe);
     assert!(mark.train_accuracy > 0.99, "{mark:?}");
-    let opened = Opened::open(folder.path(), Arc::new(Cpu::new()), u64::MAX).unwrap();
-    let finite = Finite::new(opened.model().unwrap(), &[], None).unwrap();
-    let extraction = extracted(opened.file(), &finite, 0, &mut |_, _| Ok(())).unwrap();
     let report = extraction.report;
     assert!(extraction.program.is_none() && extraction.mechanism.is_none() && report.family.is_none(), "{report:?}");
     // What is right is not known where labels were dealt out.
     assert_eq!((report.network_right, report.agree_spec, extraction.right), (None, None, None));
-    assert!(report.why.contains("frequency stands out"), "{}", report.why);
+    assert!(
+        report.why.contains("frequency stands out") && report.why.contains("no group's products"),
+        "{}",
+        report.why
+    );
+}
+
+/// It was told all 36 products, and has them in its logits as any table does.
+#[test]
+fn a_network_that_learnt_products_by_heart_has_no_program() {
+    let recipe = json!({
+        "group": "s3", "share": 1.0, "d_model": 32, "heads": 2, "d_mlp": 64,
+        "lr": 0.01, "weight_decay": 0.0, "steps": 200, "evaluate": 200, "seed": 1
+    });
+    let (mark, extraction) = of_trained("group-composition", recipe);
+    assert_eq!(mark.train_accuracy, 1.0);
+    let report = extraction.report;
+    assert!(extraction.program.is_none() && extraction.mechanism.is_none() && report.family.is_none(), "{report:?}");
+    assert!(report.why.contains("a table of the right answers"), "{}", report.why);
+    let found = report.mechanism.unwrap();
+    assert_eq!((found.agree_network, found.waves.len(), found.representations.len()), (36, 0, 2));
 }
 
 #[test]

@@ -116,8 +116,9 @@ fn told(extraction: &Extraction, folder: &Path) -> String {
     }
     if let Some(mechanism) = &report.mechanism {
         lines.push(format!(
-            "mechanism: {} frequencies ({}), {:.1} % of the variance of logits",
+            "mechanism: {} {} ({}), {:.1} % of the variance of logits",
             mechanism.frequencies.len(),
+            if mechanism.representations.is_empty() { "frequencies" } else { "representations" },
             mechanism.frequencies.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
             100.0 * mechanism.logit_fve
         ));

@@ -2,7 +2,9 @@
 
 mod circle;
 mod phases;
+mod representations;
 mod waves;
 
 pub use circle::Circle;
+pub use representations::{Representation, Representations};
 pub use waves::{Neurons, Wave, Waves};

@@ -190,6 +190,30 @@ impl Group {
         let explained = alphas.iter().zip(irreps).map(part).collect();
         CharacterFit { alphas, explained }
     }
+
+    /// Logits `[a, b, c]` less all that they have of some representations as functions of a: what these make of a stays
+    /// within them, so that it is taken away whatever becomes of it.
+    pub fn without(&self, irreps: &[Irrep], some: &[usize], logits: &[f64]) -> Vec<f64> {
+        let n = self.order;
+        // The projection on a representation, as a function of the quotient of two elements.
+        let kernel: Vec<f64> = (0..n)
+            .map(|g| {
+                let one =
+                    |&i: &usize| irreps[i].character[g] * irreps[i].dimension as f64 / (n as f64 * irreps[i].norm());
+                some.iter().map(one).sum()
+            })
+            .collect();
+        let mut left = logits.to_vec();
+        let width = n * n;
+        for a in 0..n {
+            for x in 0..n {
+                let weight = kernel[self.product(a, self.inverse(x))];
+                let (to, from) = (&mut left[a * width..(a + 1) * width], &logits[x * width..(x + 1) * width]);
+                to.iter_mut().zip(from).for_each(|(to, from)| *to -= weight * from);
+            }
+        }
+        left
+    }
 }
 
 impl CharacterFit {
@@ -282,6 +306,22 @@ mod tests {
             assert!(shares.iter().zip(&irreps).all(|(share, irrep)| (share - irrep.directions() / 24.0).abs() < 0.1));
             assert!(key_irreps(&irreps, &shares).is_empty(), "{shares:?}");
         }
+    }
+
+    #[test]
+    fn taking_away_a_representation_leaves_the_others() {
+        let table = symmetric(4);
+        let group = Group::of_table(&table).unwrap();
+        let all = irreps(&group, 0).unwrap();
+        let of = |which: usize| -> Vec<f64> {
+            let at = |i: usize| all[which].character[group.product(table[i / 24], group.inverse(i % 24))];
+            (0..24 * 24 * 24).map(at).collect()
+        };
+        let both: Vec<f64> = of(3).iter().zip(of(4)).map(|(a, b)| 2.0 * a + b).collect();
+        let left = group.without(&all, &[3], &both);
+        assert!(left.iter().zip(of(4)).all(|(left, own)| (left - own).abs() < 1e-6));
+        let everything: Vec<usize> = (0..all.len()).collect();
+        assert!(group.without(&all, &everything, &both).iter().all(|x| x.abs() < 1e-6));
     }
 
     #[test]

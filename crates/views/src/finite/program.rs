@@ -22,6 +22,9 @@ use crate::{Cx, PromptRef, Result, View, Why, extracted};
 /// network's own logits. For one frequency its neurons are shown: how strongly each writes the frequency's cosine and sine
 /// into the logits, those that compute with this frequency apart from the others.
 ///
+/// A network that learnt the products of a group that does not commute has characters of the group's representations in
+/// place of cosines (Chughtai et al., "A Toy Model of Universality", 2023): then there are program and evidence, and no waves.
+///
 /// `pellucid extract MODEL -o FOLDER` writes the program as code; the edit `blocks.0.resid_post[pos=-1]=program:FOLDER` then
 /// puts it into the network. Where no program is found the answer says why. Edits are in force.
 ///
@@ -61,7 +64,7 @@ pub struct Output {
     pub domain_size: Option<u64>,
     /// Inputs that the closed form, or else the mechanism, answers as the network; null where there is neither.
     pub agree_network: Option<u64>,
-    /// The part of the variance of logits that the waves explain; null where none stand out.
+    /// The part of the variance of logits that the mechanism explains, its waves where it has any; null without one.
     pub logit_fve: Option<f64>,
     /// The input's tokens, [pos].
     pub ids: Array<u32>,
@@ -199,7 +202,7 @@ impl Output {
             mechanism_code: code(&extraction.mechanism)?,
             domain_size: report.domain_size,
             agree_network: believed,
-            logit_fve: waves.map(|waves| waves.logit_fve).filter(|fve| fve.is_finite()),
+            logit_fve: report.mechanism.as_ref().map(|mechanism| mechanism.logit_fve).filter(|fve| fve.is_finite()),
             tokens: Array::vector(Dim::Pos, cx.words(&ids)?),
             ids: Array::vector(Dim::Pos, ids),
             answer_words: Array::vector(Dim::DVocab, cx.words(&answers)?),

@@ -1,7 +1,7 @@
 //! Networks that learn the tables of groups, and the representations that they use.
 
 use lab::finite::Ask;
-use methods::finite::{Finite, Group, Irrep, NeuronLogits, Over, irreps, key_irreps};
+use methods::finite::{Finite, Group, NeuronLogits, Over, irreps, key_irreps};
 use schemars::JsonSchema;
 
 use crate::pupil::Lessons;
@@ -116,7 +116,7 @@ impl Course {
         let sum = |some: &[usize]| some.iter().map(|&i| fit.explained[i]).sum::<f64>();
         let own = table.score(group.table(), None, Over::Vocabulary);
         let with = |logits: &[f64]| table.with_answers(logits).score(group.table(), None, Over::Vocabulary);
-        let without = |some: &[usize]| with(&without(&group, &all, some, &logits)).accuracy;
+        let without = |some: &[usize]| with(&group.without(&all, some, &logits)).accuracy;
         let instead = with(&fit.instead_of(&group, &all, &used, &logits)).loss / own.loss;
         Ok(Found {
             right,
@@ -228,56 +228,10 @@ impl Course {
     }
 }
 
-/// Logits `[a, b, c]` less all that they have of some representations as functions of a: what these make of a stays within
-/// them, so that it is taken away whatever becomes of it.
-fn without(group: &Group, irreps: &[Irrep], some: &[usize], logits: &[f64]) -> Vec<f64> {
-    let n = group.order();
-    // The projection on a representation, as a function of the quotient of two elements.
-    let kernel: Vec<f64> = (0..n)
-        .map(|g| {
-            let one = |&i: &usize| irreps[i].character[g] * irreps[i].dimension as f64 / (n as f64 * irreps[i].norm());
-            some.iter().map(one).sum()
-        })
-        .collect();
-    let mut left = logits.to_vec();
-    let width = n * n;
-    for a in 0..n {
-        for x in 0..n {
-            let weight = kernel[group.product(a, group.inverse(x))];
-            let (to, from) = (&mut left[a * width..(a + 1) * width], &logits[x * width..(x + 1) * width]);
-            to.iter_mut().zip(from).for_each(|(to, from)| *to -= weight * from);
-        }
-    }
-    left
-}
-
 fn range(values: &[f64]) -> (f64, f64) {
     values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(least, most), &x| (least.min(x), most.max(x)))
 }
 
 fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test may")]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn taking_away_a_representation_leaves_the_others() {
-        let task = Ask::Group { group: "s4".into() }.task().unwrap();
-        let table: Vec<usize> = (0..24 * 24).map(|i| task.answer(&task.domain.input(i)) as usize).collect();
-        let group = Group::of_table(&table).unwrap();
-        let all = irreps(&group, 0).unwrap();
-        let of = |which: usize| -> Vec<f64> {
-            let at = |i: usize| all[which].character[group.product(table[i / 24], group.inverse(i % 24))];
-            (0..24 * 24 * 24).map(at).collect()
-        };
-        let both: Vec<f64> = of(3).iter().zip(of(4)).map(|(a, b)| 2.0 * a + b).collect();
-        let left = without(&group, &all, &[3], &both);
-        assert!(left.iter().zip(of(4)).all(|(left, own)| (left - own).abs() < 1e-6));
-        let everything: Vec<usize> = (0..all.len()).collect();
-        assert!(without(&group, &all, &everything, &both).iter().all(|x| x.abs() < 1e-6));
-    }
 }
