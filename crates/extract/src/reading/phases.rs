@@ -123,7 +123,7 @@ mod tests {
     fn a_few_inputs_that_fall_out_change_no_factor() {
         // A parity of six bits, wrong where one bit alone is set, and where none is.
         let digits: Vec<usize> = (0..64).flat_map(|i| (0..6).rev().map(move |bit| i >> bit & 1)).collect();
-        let sign = |i: usize| if (i.count_ones() % 2 == 0) == (i.count_ones() > 1) { 1.0 } else { -1.0 };
+        let sign = |i: usize| if (i.count_ones().is_multiple_of(2)) == (i.count_ones() > 1) { 1.0 } else { -1.0 };
         let z: Vec<Complex> = (0..64).map(|i| [sign(i), 0.0]).collect();
         let found = factors(&z, &digits, &[2; 6]);
         assert!(found.iter().all(|of| place(2, &[(1, 1.0, of[1])]) == 1), "{found:?}");
