@@ -36,7 +36,7 @@ const OTHERS: u64 = 1 << 51;
 /// ```
 ///
 /// The group is that of the network's own answers; its representations ρ are real and irreducible, and those are summed that
-/// stand out in the map from neurons to logits, a product of weights, and [contribute](LEAST_PART). In a small group all but
+/// stand out in the map from neurons to logits, a product of weights, and contribute. In a small group all but
 /// the trivial one are tried, so that which are in use is known from the logits alone. α is what the logits have of χ.
 #[derive(Clone, Debug)]
 pub struct Representations {

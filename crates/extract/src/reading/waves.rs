@@ -96,7 +96,7 @@ impl Neurons {
         self.share(part, &self.in_use())
     }
 
-    /// The fewest neurons that make up [nearly all](IN_USE) of what neurons write, those that write most first. A network has
+    /// The fewest neurons that make up nearly all of what neurons write, those that write most first. A network has
     /// more neurons than it needs: the others fade under weight decay, and what shape they have left is nothing that it
     /// computes with.
     pub fn in_use(&self) -> Vec<usize> {
